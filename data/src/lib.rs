@@ -1,0 +1,7 @@
+//! Everything of Golgi that lies on disk, and the names of things: sites and units, model files, tokenizers.
+//!
+//! This crate knows neither tensors that compute nor windows: it depends on no tensor library and on no GUI.
+
+pub mod context;
+pub mod site;
+pub mod unit;
