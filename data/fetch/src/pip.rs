@@ -108,6 +108,8 @@ pub(crate) fn pip_download(tools: &Tools, python: &str, package: &Package, folde
             command.args(["--platform", tag]);
         }
     }
+    // A pip that is stopped leaves its temporary files; here they go with the folder.
+    command.env("TMPDIR", folder);
     command.arg("--dest").arg(folder).arg(format!("{}=={}", package.name, package.version));
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command
