@@ -16,6 +16,23 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// A number of bytes for people: `98.4 MB`.
+///
+/// ```
+/// assert_eq!(golgi_data::context::bytes_text(98_362_432), "98.4 MB");
+/// assert_eq!(golgi_data::context::bytes_text(512), "512 B");
+/// ```
+pub fn bytes_text(bytes: u64) -> String {
+    let units = ["B", "kB", "MB", "GB", "TB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
+}
+
 /// The work was stopped because somebody asked for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cancelled")]

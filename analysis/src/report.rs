@@ -1,0 +1,156 @@
+//! The common form of every result: what the command line prints, exports render and scripts check.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Name and version of the JSON form. A change that breaks readers raises the number.
+pub const SCHEMA: &str = "golgi.report/1";
+
+/// Where a result comes from.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Provenance {
+    /// Version of this program.
+    pub version: String,
+    /// The model, as named by the user.
+    pub model: String,
+    /// SHA-256 of its weight files.
+    pub model_digest: String,
+    /// `cpu`, `cuda:0`, `mps`.
+    pub device: String,
+    /// `float32` or `bfloat16`.
+    pub dtype: String,
+    /// `explicit` or `fused`.
+    pub attention: String,
+    /// The seed of every random choice.
+    pub seed: u64,
+    /// How many tokens the result rests on.
+    pub tokens: usize,
+    /// The interventions in force, as text; empty for the model as it is.
+    pub interventions: Vec<String>,
+}
+
+/// A labelled value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    /// What it is.
+    pub label: String,
+    /// The value: a number, a text or a truth value.
+    pub value: Value,
+    /// How it is computed, where that is not obvious.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub formula: String,
+}
+
+/// A table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Table {
+    /// Its name, unique within the report.
+    pub name: String,
+    /// Column headings, with units where there are any.
+    pub columns: Vec<String>,
+    /// Rows of numbers, texts and nulls.
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A figure, as data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Figure {
+    /// A grid of numbers.
+    Heatmap {
+        /// Heading.
+        title: String,
+        /// Row names, top to bottom.
+        rows: Vec<String>,
+        /// Column names.
+        columns: Vec<String>,
+        /// `rows × columns`, row by row; null where there is no value.
+        values: Vec<Option<f32>>,
+        /// Texts in the cells, or empty.
+        labels: Vec<String>,
+        /// Whether the numbers have a sign that means something.
+        signed: bool,
+    },
+    /// A text with one number per token.
+    Tokens {
+        /// Heading.
+        title: String,
+        /// The tokens.
+        tokens: Vec<String>,
+        /// One number per token; null where there is none.
+        values: Vec<Option<f32>>,
+        /// Whether the numbers have a sign that means something.
+        signed: bool,
+    },
+    /// Bars.
+    Bars {
+        /// Heading.
+        title: String,
+        /// One name per bar.
+        labels: Vec<String>,
+        /// One height per bar.
+        values: Vec<f32>,
+        /// Whether the numbers have a sign that means something.
+        signed: bool,
+    },
+}
+
+/// A result in its common form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// The registered name of the method.
+    pub analysis: String,
+    /// A heading.
+    pub title: String,
+    /// The result in a few facts.
+    pub summary: Vec<Fact>,
+    /// What the result is compared with: nulls and controls.
+    pub controls: Vec<Fact>,
+    /// Tables.
+    pub tables: Vec<Table>,
+    /// Figures.
+    pub figures: Vec<Figure>,
+    /// Oddities that did not stop the work.
+    pub warnings: Vec<String>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+impl Fact {
+    /// A labelled value.
+    pub fn new(label: impl Into<String>, value: impl Into<Value>) -> Fact {
+        Fact { label: label.into(), value: value.into(), formula: String::new() }
+    }
+
+    /// The same, with its formula.
+    #[must_use]
+    pub fn by(mut self, formula: impl Into<String>) -> Fact {
+        self.formula = formula.into();
+        self
+    }
+}
+
+impl Report {
+    /// An empty report of the method `analysis`.
+    pub fn new(analysis: &str, title: impl Into<String>, provenance: Provenance) -> Report {
+        Report {
+            schema: SCHEMA.to_owned(),
+            analysis: analysis.to_owned(),
+            title: title.into(),
+            summary: Vec::new(),
+            controls: Vec::new(),
+            tables: Vec::new(),
+            figures: Vec::new(),
+            warnings: Vec::new(),
+            provenance,
+        }
+    }
+
+    /// The value of the fact `label` in summary or controls.
+    pub fn fact(&self, label: &str) -> Option<&Value> {
+        self.summary.iter().chain(&self.controls).find(|fact| fact.label == label).map(|fact| &fact.value)
+    }
+}
+

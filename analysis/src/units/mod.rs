@@ -1,0 +1,4 @@
+//! Methods about single units.
+
+pub mod page;
+pub mod table;
