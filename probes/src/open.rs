@@ -85,7 +85,8 @@ pub struct OpenModel {
     pub licence: Option<String>,
     /// What it computes in.
     pub dtype: DType,
-    weights: Weights,
+    /// Absent for a network that was built in memory.
+    weights: Option<Weights>,
     digest: OnceCell<String>,
 }
 
@@ -121,8 +122,23 @@ impl OpenModel {
                 model.dims.d_vocab
             ));
         }
-        let (dtype, digest) = (options.dtype, OnceCell::new());
+        let (dtype, digest, weights) = (options.dtype, OnceCell::new(), Some(weights));
         Ok(OpenModel { name, spec, model, tokenizer, config, licence, dtype, weights, digest })
+    }
+
+    /// Wraps a network that was built by hand, such as one with a planted circuit. It has no files, hence no digest.
+    pub fn in_memory(name: &str, model: Transformer, tokenizer: Option<Tokenizer>) -> OpenModel {
+        OpenModel {
+            name: name.to_owned(),
+            spec: name.to_owned(),
+            dtype: if model.kind == Kind::BFloat16 { DType::Bf16 } else { DType::F32 },
+            model,
+            tokenizer,
+            config: Value::Null,
+            licence: None,
+            weights: None,
+            digest: OnceCell::new(),
+        }
     }
 
     /// The tokenizer.
@@ -169,7 +185,7 @@ impl OpenModel {
         Batch::padded(&rows, self.tokenizer()?.pad().unwrap_or(0))
     }
 
-    /// SHA-256 over the weight files, hexadecimal; computed once.
+    /// SHA-256 over the weight files, hexadecimal; computed once. Empty for a network that was built in memory.
     ///
     /// # Errors
     /// If the files cannot be read any more.
@@ -177,12 +193,12 @@ impl OpenModel {
         if let Some(digest) = self.digest.get() {
             return Ok(digest.clone());
         }
-        let digest = self.weights.digest()?;
+        let digest = self.weights.as_ref().map(Weights::digest).transpose()?.unwrap_or_default();
         Ok(self.digest.get_or_init(|| digest).clone())
     }
 
     /// Bytes of the weight files.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.weights.bytes_on_disk()
+        self.weights.as_ref().map_or(0, Weights::bytes_on_disk)
     }
 }
