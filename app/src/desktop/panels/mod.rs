@@ -1,0 +1,82 @@
+//! The panels: one file each, and one line each in [`all`].
+//!
+//! The menu, the palette, the help and the tests loop over that list. A panel reads the session and sends commands; it never
+//! changes anything itself, never waits and computes nothing that could take longer than a frame.
+
+use crate::session::command::{Command, CommandSender};
+use crate::session::document::Document;
+use crate::session::results::{ResultKind, Results};
+use crate::session::selection::Selection;
+use crate::session::Session;
+
+use super::theme::Palette;
+
+/// What a panel sees of the program while it draws a frame.
+#[derive(Clone, Copy)]
+pub struct PanelContext<'a> {
+    /// Everything that is open, to be read.
+    pub session: &'a Session,
+    /// What is selected.
+    pub selection: &'a Selection,
+    /// What the pointer rested on in the last frame, in whichever panel.
+    pub hover: &'a Selection,
+    /// Where changes are asked for.
+    pub commands: &'a CommandSender,
+    /// Colours with a meaning, of the theme in force.
+    pub palette: &'a Palette,
+}
+
+impl<'a> PanelContext<'a> {
+    /// The context of a frame.
+    pub fn new(session: &'a Session, commands: &'a CommandSender, palette: &'a Palette) -> PanelContext<'a> {
+        PanelContext { session, selection: &session.selection, hover: &session.hover, commands, palette }
+    }
+
+    /// What is open.
+    pub fn document(&self) -> &'a Document {
+        &self.session.document
+    }
+
+    /// What was computed.
+    pub fn results(&self) -> &'a Results {
+        &self.session.document.results
+    }
+
+    /// Asks for a change.
+    pub fn send(&self, command: Command) {
+        self.commands.send(command);
+    }
+
+    /// Adds to the selection.
+    pub fn select(&self, selection: Selection) {
+        self.commands.select(selection);
+    }
+
+    /// Says what the pointer rests on; every panel sees it in the next frame.
+    pub fn set_hover(&self, selection: Selection) {
+        self.commands.hover(selection);
+    }
+}
+
+/// A panel of the window.
+pub trait Panel {
+    /// A name that never changes: layouts are stored with it.
+    fn id(&self) -> &'static str;
+
+    /// The heading.
+    fn title(&self) -> &'static str;
+
+    /// One character of the icon font, see [`icons`](super::theme::icons).
+    fn icon(&self) -> &'static str;
+
+    /// What it is for and how it is used, in a few sentences.
+    fn help(&self) -> &'static str;
+
+    /// Which results it draws. They are computed only while a panel that needs them is visible.
+    fn needs(&self) -> &'static [ResultKind] {
+        &[]
+    }
+
+    /// Draws it.
+    fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut egui::Ui);
+}

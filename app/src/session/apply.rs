@@ -1,0 +1,232 @@
+//! Applying commands.
+
+use super::Session;
+use super::command::Command;
+use super::document::{Document, Generated};
+use super::loadable::Loadable;
+use super::notice::Notice;
+use super::results::Results;
+use super::selection::Selection;
+use super::undo::Edited;
+
+impl Session {
+    /// Applies one command.
+    pub(super) fn apply(&mut self, command: Command) {
+        match command {
+            Command::Select(selection) => self.select(&selection),
+            Command::ClearSelection => self.selection = Selection::default(),
+            Command::Hover(hover) => self.hover.merge(&hover),
+            Command::Want(kinds) => self.wanted = kinds,
+            Command::OpenModel(_) | Command::Generate(_) | Command::Retry(_) => self.ask_backend(command),
+            Command::CloseModel => {
+                self.document = Document::default();
+                self.selection = Selection::default();
+                self.undo = Default::default();
+                self.ask_backend(command);
+            }
+            Command::SetPrompt(_)
+            | Command::AddIntervention(_)
+            | Command::EditIntervention(..)
+            | Command::ToggleIntervention(_)
+            | Command::MoveIntervention { .. }
+            | Command::RemoveIntervention(_)
+            | Command::ClearInterventions
+            | Command::AcceptGeneration => self.edit(command),
+            Command::ShowOriginal(show) => self.document.show_original = show,
+            Command::DiscardGeneration => {
+                self.document.generated = None;
+                self.ask_backend(command);
+            }
+            Command::Undo => {
+                self.undo.undo(&mut self.document);
+            }
+            Command::Redo => {
+                self.undo.redo(&mut self.document);
+            }
+            Command::CancelJob(id) => self.jobs.cancel(id),
+            Command::RetryJob(id) => {
+                if let Some(retry) = self.jobs.get(id).and_then(|job| job.retry.clone()) {
+                    self.apply(retry);
+                }
+            }
+            Command::ClearFinishedJobs => self.jobs.clear_finished(),
+            Command::Notify(notice) => self.notices.push(notice),
+            Command::DismissNotice(id) => self.notices.dismiss(id),
+            Command::ClearNotices => self.notices.clear(),
+            Command::SetTheme(theme) => {
+                self.settings.theme = theme;
+                self.store_settings();
+                self.window_requests.push(command);
+            }
+            Command::ForgetRecent(spec) => {
+                self.recent.forget(&spec);
+                self.store_recent();
+            }
+            Command::SaveScript(Some(path)) => {
+                let notice = super::script_export::save(&self.document, &self.selection, &path);
+                self.notices.push(notice);
+            }
+            Command::SaveScript(None) | Command::ExportPanelPng { .. } => self.window_requests.push(command),
+        }
+    }
+
+    fn select(&mut self, selection: &Selection) {
+        self.selection.merge(selection);
+        if let Some(model) = self.document.model() {
+            // A selection may come from a text field or from an older model.
+            if self.selection.unit.as_ref().is_some_and(|unit| !model.has_unit(unit)) {
+                self.selection.unit = None;
+                self.selection.head = None;
+            }
+            self.selection.layer = self.selection.layer.filter(|layer| (*layer as usize) < model.dims.n_layers);
+        }
+    }
+
+    /// A change of the document that can be undone.
+    fn edit(&mut self, command: Command) {
+        let before = Edited::of(&self.document);
+        let list = &mut self.document.interventions;
+        let (name, interaction) = match command {
+            Command::SetPrompt(text) => {
+                self.document.prompt = text;
+                self.document.generated = None;
+                ("Edit text", None)
+            }
+            Command::AcceptGeneration => {
+                if let Some(Generated { text, .. }) = self.document.generated.take() {
+                    self.document.prompt.push_str(&text);
+                }
+                ("Keep continuation", None)
+            }
+            Command::AddIntervention(intervention) => {
+                list.push(intervention);
+                ("Add intervention", None)
+            }
+            Command::EditIntervention(index, intervention) => {
+                if let Some(slot) = list.get_mut(index) {
+                    *slot = intervention;
+                }
+                ("Edit intervention", Some(index))
+            }
+            Command::ToggleIntervention(index) => {
+                if let Some(intervention) = list.get_mut(index) {
+                    intervention.enabled = !intervention.enabled;
+                }
+                ("Switch intervention", None)
+            }
+            Command::MoveIntervention { from, to } => {
+                if from < list.len() && to < list.len() {
+                    let moved = list.remove(from);
+                    list.insert(to, moved);
+                }
+                ("Move intervention", None)
+            }
+            Command::RemoveIntervention(index) => {
+                if index < list.len() {
+                    list.remove(index);
+                }
+                ("Remove intervention", None)
+            }
+            Command::ClearInterventions => {
+                list.clear();
+                ("Remove all interventions", None)
+            }
+            _ => return,
+        };
+        if before != Edited::of(&self.document) {
+            self.undo.record(name, before, interaction);
+        }
+    }
+
+    /// Hands a command to the backend. Without one (in tests of panels) the document just shows that it was asked.
+    fn ask_backend(&mut self, command: Command) {
+        match self.backend.take() {
+            Some(mut backend) => {
+                backend.command(self, command);
+                self.backend = Some(backend);
+            }
+            None => {
+                if let Command::OpenModel(_) = command {
+                    self.document.model = Loadable::Loading { progress: Default::default(), previous: None };
+                }
+            }
+        }
+    }
+
+    /// Starts over with another model: what was computed is gone, text and selection of a token stay.
+    pub(super) fn forget_results(&mut self) {
+        self.document.results = Results::default();
+        self.document.generated = None;
+        self.selection = Selection::default();
+    }
+
+    pub(super) fn store_recent(&mut self) {
+        if let Err(error) = self.recent.store() {
+            self.notices.push(Notice::error("The list of recent models could not be saved.", &error));
+        }
+    }
+
+    fn store_settings(&mut self) {
+        if let Err(error) = self.settings.store() {
+            self.notices.push(Notice::error("The settings could not be saved.", &error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use golgi_data::unit::Unit;
+    use golgi_probes::intervention::{Edit, Intervention};
+
+    use super::*;
+
+    fn zero(index: u32) -> Intervention {
+        Intervention::of_unit(&Unit::head(1, index), Edit::Zero)
+    }
+
+    fn labels(session: &Session) -> Vec<String> {
+        session.document.interventions.iter().map(Intervention::title).collect()
+    }
+
+    #[test]
+    fn interventions_are_edited_moved_and_undone() {
+        let mut session = Session::for_tests(Document::default());
+        for index in 0..3 {
+            session.apply(Command::AddIntervention(zero(index)));
+        }
+        session.apply(Command::MoveIntervention { from: 0, to: 2 });
+        assert_eq!(labels(&session), ["zero L1H1", "zero L1H2", "zero L1H0"]);
+        session.apply(Command::ToggleIntervention(0));
+        assert_eq!(session.document.active_interventions(), 2);
+        session.apply(Command::RemoveIntervention(9));
+        assert_eq!(session.undo.undo_name(), Some("Switch intervention"), "what changes nothing is no step");
+        session.apply(Command::Undo);
+        session.apply(Command::Undo);
+        assert_eq!(labels(&session), ["zero L1H0", "zero L1H1", "zero L1H2"]);
+        session.apply(Command::Redo);
+        assert_eq!(labels(&session), ["zero L1H1", "zero L1H2", "zero L1H0"]);
+    }
+
+    #[test]
+    fn a_continuation_becomes_part_of_the_text() {
+        let mut session = Session::for_tests(Document { prompt: "a".into(), ..Document::default() });
+        session.document.generated = Some(Generated { text: " b".into(), ..Generated::default() });
+        session.apply(Command::AcceptGeneration);
+        assert_eq!(session.document.prompt, "a b");
+        assert!(session.document.generated.is_none());
+        session.apply(Command::Undo);
+        assert_eq!(session.document.prompt, "a");
+    }
+
+    #[test]
+    fn hover_lasts_one_frame() {
+        let mut session = Session::for_tests(Document::default());
+        session.commands().hover(Selection::of_token(2));
+        session.commands().hover(Selection::of_layer(1));
+        assert!(session.update());
+        assert_eq!((session.hover.token, session.hover.layer), (Some(2), Some(1)));
+        assert!(session.update());
+        assert!(session.hover.is_empty());
+        assert!(!session.update());
+    }
+}

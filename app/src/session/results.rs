@@ -1,0 +1,80 @@
+//! What is computed from the prompt: one slot per kind of result.
+
+use golgi_analysis::prompt::attention::report::AttentionMaps;
+use golgi_analysis::prompt::attribution::report::Attribution;
+use golgi_analysis::prompt::effect::report::Effect;
+use golgi_analysis::prompt::logit_lens::report::LogitLens;
+use golgi_analysis::prompt::token_stats::report::TokenStats;
+use golgi_analysis::units::page::report::UnitPage;
+use golgi_analysis::units::table::report::NeuronTable;
+
+use super::loadable::Loadable;
+
+/// The kinds of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ResultKind {
+    /// Loss, probability, rank and entropy of each token, and the next-token table.
+    TokenStats,
+    /// Predictions at every depth.
+    LogitLens,
+    /// Attention patterns.
+    AttentionMaps,
+    /// All neurons at the selected token.
+    NeuronTable,
+    /// The page of the selected unit.
+    UnitPage,
+    /// What the interventions change.
+    Effect,
+    /// The logit as a sum over everything that writes.
+    Attribution,
+}
+
+impl ResultKind {
+    /// Every kind, the quickest to compute first.
+    pub const ALL: &'static [ResultKind] = &[
+        ResultKind::TokenStats,
+        ResultKind::Effect,
+        ResultKind::LogitLens,
+        ResultKind::AttentionMaps,
+        ResultKind::NeuronTable,
+        ResultKind::UnitPage,
+        ResultKind::Attribution,
+    ];
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            ResultKind::TokenStats => "Token statistics",
+            ResultKind::LogitLens => "Logit lens",
+            ResultKind::AttentionMaps => "Attention patterns",
+            ResultKind::NeuronTable => "Neuron table",
+            ResultKind::UnitPage => "Unit page",
+            ResultKind::Effect => "Effect of interventions",
+            ResultKind::Attribution => "Logit attribution",
+        }
+    }
+
+    /// Whether the result is about the selected token.
+    pub fn follows_token(self) -> bool {
+        matches!(self, ResultKind::NeuronTable | ResultKind::Effect | ResultKind::Attribution)
+    }
+}
+
+/// The results, each in its state.
+#[derive(Debug, Clone, Default)]
+pub struct Results {
+    /// See [`ResultKind::TokenStats`].
+    pub stats: Loadable<TokenStats>,
+    /// See [`ResultKind::LogitLens`].
+    pub lens: Loadable<LogitLens>,
+    /// See [`ResultKind::AttentionMaps`].
+    pub attention: Loadable<AttentionMaps>,
+    /// See [`ResultKind::NeuronTable`].
+    pub neurons: Loadable<NeuronTable>,
+    /// See [`ResultKind::UnitPage`].
+    pub unit: Loadable<UnitPage>,
+    /// See [`ResultKind::Effect`]. Empty where no intervention is on.
+    pub effect: Loadable<Effect>,
+    /// See [`ResultKind::Attribution`].
+    pub attribution: Loadable<Attribution>,
+}
