@@ -3,6 +3,8 @@
 //! Tensors may move between threads but not be shared, so the model lives on a thread of its own. Work arrives as closures
 //! through a bounded queue; plain data comes back. Nobody who asks ever waits.
 
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -22,6 +24,31 @@ pub struct Hosted {
     pub model: Option<OpenModel>,
     /// Stored traces, by name, for patching.
     pub traces: crate::intervention::Traces,
+    /// Whatever else: captured runs, caches. Dropped with the thread, never sent anywhere.
+    pub slots: Slots,
+}
+
+/// Values kept from one piece of work to the next, one of each type.
+///
+/// ```
+/// let mut slots = golgi_probes::host::Slots::default();
+/// slots.of::<Vec<u8>>().push(7);
+/// assert_eq!(slots.of::<Vec<u8>>(), &[7]);
+/// ```
+#[derive(Default)]
+pub struct Slots(HashMap<TypeId, Box<dyn Any>>);
+
+impl Slots {
+    /// The value of this type; the default at first.
+    pub fn of<T: Default + 'static>(&mut self) -> &mut T {
+        let value = self.0.entry(TypeId::of::<T>()).or_insert_with(|| Box::new(T::default()));
+        value.downcast_mut().expect("a slot is stored under its own type")
+    }
+
+    /// Forgets every value.
+    pub fn clear(&mut self) {
+        self.0.clear();
+    }
 }
 
 type Work = Box<dyn FnOnce(&mut Hosted) + Send>;
@@ -146,6 +173,21 @@ mod tests {
         assert_eq!(bad.wait(), Err(HostError::Panicked("on purpose".into())));
         let good = host.submit(RunContext::new(3), |hosted, ctx| (hosted.model.is_none(), ctx.seed())).unwrap();
         assert_eq!(good.wait(), Ok((true, 3)));
+    }
+
+    #[test]
+    fn slots_keep_one_value_of_each_type_between_pieces_of_work() {
+        #[derive(Default)]
+        struct Runs(Vec<u8>);
+        let host = ModelHost::start(Arc::new(|| {}));
+        host.submit(RunContext::new(0), |hosted, _| hosted.slots.of::<Runs>().0.push(1)).unwrap().wait().unwrap();
+        let kept = host.submit(RunContext::new(0), |hosted, _| {
+            *hosted.slots.of::<u32>() = 5;
+            let kept = hosted.slots.of::<Runs>().0.len();
+            hosted.slots.clear();
+            (kept, *hosted.slots.of::<u32>())
+        });
+        assert_eq!(kept.unwrap().wait(), Ok((1, 0)));
     }
 
     #[test]
