@@ -206,6 +206,11 @@ mod tests {
     }
 
     #[test]
+    fn this_checkout_keeps_the_direction() {
+        check(&Workspace::find().unwrap()).unwrap();
+    }
+
+    #[test]
     fn the_window_is_named_only_under_desktop() {
         let found = |path, text| check_source(path, text).len();
         for text in ["use egui::Ui;", "let x = eframe::run_native;", "fn f(plot: &egui_plot::Plot) {}", "use egui;"] {

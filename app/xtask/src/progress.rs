@@ -4,6 +4,9 @@ use std::io::{IsTerminal, Write};
 use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+/// In a log, smaller downloads than this many bytes are over before anybody reads of them.
+const WORTH_TELLING: u64 = 50_000_000;
+
 /// Prints how far one download has come.
 pub struct Meter {
     label: String,
@@ -27,8 +30,8 @@ impl Meter {
                 // A terminal that cannot be written to is no reason to stop the download.
                 let _ = std::io::stderr().flush();
             }
-        } else if let Some(tenth) = (done * 10).checked_div(total).filter(|tenth| *tenth > self.tenth) {
-            self.tenth = tenth;
+        } else if total > WORTH_TELLING && done * 10 / total > self.tenth {
+            self.tenth = done * 10 / total;
             eprintln!("  {}: {}", self.label, describe(done, total));
         }
         ControlFlow::Continue(())

