@@ -5,3 +5,4 @@
 pub mod context;
 pub mod site;
 pub mod unit;
+pub mod weights;
