@@ -87,7 +87,10 @@ pub fn install(host: &Host) -> Result<PathBuf> {
     fs::create_dir_all(&parent).with_context(|| format!("cannot create {}", parent.display()))?;
     let lock_path = parent.join(format!("{}.lock", build.name));
     let lock = fs::File::create(&lock_path).with_context(|| format!("cannot create {}", lock_path.display()))?;
-    lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+    if lock.try_lock().is_err() {
+        eprintln!("Waiting for another checkout that is setting it up");
+        lock.lock().with_context(|| format!("cannot lock {}", lock_path.display()))?;
+    }
     if stamp_holds(&target, build.packages) {
         return Ok(target); // Another checkout was faster.
     }

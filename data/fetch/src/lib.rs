@@ -111,14 +111,14 @@ pub enum FetchError {
     #[error("the download was stopped; run the command again, it goes on where it stopped")]
     Cancelled,
     /// A file could not be read or written.
-    #[error("cannot {action} {}: {source}", path.display())]
+    #[error("cannot {action} {} ({cause}); mend that and run the command again", path.display())]
     Io {
         /// What was tried, such as "write".
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The system's reason.
-        source: io::Error,
+        cause: io::Error,
     },
     /// An archive is damaged or hostile.
     #[error("cannot unpack {}: {cause}", path.display())]
@@ -131,7 +131,7 @@ pub enum FetchError {
 }
 
 pub(crate) fn io_error<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> FetchError + 'a {
-    move |source| FetchError::Io { action, path: path.to_path_buf(), source }
+    move |cause| FetchError::Io { action, path: path.to_path_buf(), cause }
 }
 
 /// Brings a package's file into the folder `cache` and returns its path.
