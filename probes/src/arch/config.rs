@@ -133,9 +133,10 @@ pub(super) fn gated_mlp(at: &Loader, dims: &Dims, activation: crate::layers::Act
     })
 }
 
-/// An unembedding: `name.weight`, or the embeddings themselves where the file ties them.
+/// An unembedding: `name.weight`, or the embeddings themselves where the configuration ties them. A missing weight that is not
+/// tied is an error, never a silent tie.
 pub(super) fn unembedding(root: &Loader, name: &str, tied: bool, dims: &Dims, embedding: &Embedding) -> Result<Linear> {
-    if tied || !root.at(name).has("weight") {
+    if tied {
         return Ok(Linear { weight: embedding.tokens.shallow_clone(), bias: None });
     }
     root.linear(name, dims.d_model, dims.d_vocab, false)

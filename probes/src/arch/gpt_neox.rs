@@ -43,7 +43,9 @@ pub(super) fn build(value: &Value, root: &Loader) -> Result<Transformer> {
         });
     }
     let norm = Some(model.norm("final_layer_norm", d_model, NormKind::Layer, eps)?);
-    let unembed = unembedding(root, "embed_out", config.flag("tie_word_embeddings", false), &dims, &embedding)?;
+    // Files written by transformers 5 call it `lm_head`, all others `embed_out`.
+    let name = if root.has("embed_out.weight") { "embed_out" } else { "lm_head" };
+    let unembed = unembedding(root, name, config.flag("tie_word_embeddings", false), &dims, &embedding)?;
     Ok(Transformer {
         family: "gpt_neox",
         dims,

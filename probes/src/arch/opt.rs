@@ -70,8 +70,7 @@ pub(super) fn build(value: &Value, root: &Loader) -> Result<Transformer> {
     let has_final_norm = pre_norm && !config.flag("_remove_final_layer_norm", false);
     let norm = if has_final_norm { Some(model.norm("final_layer_norm", d_model, NormKind::Layer, eps)?) } else { None };
     let project_out = if project { Some(model.linear("project_out", d_model, d_embed, false)?) } else { None };
-    let tied = config.flag("tie_word_embeddings", true) || !root.has("lm_head.weight");
-    let unembed = if tied {
+    let unembed = if config.flag("tie_word_embeddings", true) {
         Linear { weight: embedding.tokens.shallow_clone(), bias: None }
     } else {
         root.linear("lm_head", d_embed, dims.d_vocab, false)?
