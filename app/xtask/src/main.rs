@@ -17,6 +17,7 @@ mod progress;
 mod system;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -77,7 +78,7 @@ fn execute(command: Command) -> Result<ExitCode> {
             cargo.become_program(&program, &args)
         }
         Command::Test(args) => {
-            let cargo = workspace.with_libtorch(&host, set_up(&host)?);
+            let cargo = workspace.with_libtorch(&host, set_up_for_tests(&host)?);
             if !models::missing(&host, &models::FOR_TESTS).is_empty() {
                 let program = cargo.build_debug()?;
                 models::fetch(&cargo, &program, &host, &models::FOR_TESTS)?;
@@ -96,9 +97,18 @@ fn execute(command: Command) -> Result<ExitCode> {
 }
 
 /// System packages and libtorch; returns the folder `LIBTORCH` must name.
-fn set_up(host: &Host) -> Result<std::path::PathBuf> {
+fn set_up(host: &Host) -> Result<PathBuf> {
     let installed = libtorch::installed(host);
     let will_fetch = installed.is_none() || !models::missing(host, &models::FOR_TESTS).is_empty();
+    provide(host, installed, will_fetch)
+}
+
+/// As [`set_up`]; the tests download from a folder of their own, so they always need what downloads.
+fn set_up_for_tests(host: &Host) -> Result<PathBuf> {
+    provide(host, libtorch::installed(host), true)
+}
+
+fn provide(host: &Host, installed: Option<PathBuf>, will_fetch: bool) -> Result<PathBuf> {
     system::ensure(host, will_fetch)?;
     match installed {
         Some(folder) => Ok(folder),
