@@ -3,13 +3,33 @@
 //! A method computes a typed result (plain data, no tensors), which a panel draws and a script checks; the same result turns
 //! into a [`report::Report`], which the command line prints and exports. [`registry::ANALYSES`] lists every method: a line
 //! there gives it a subcommand, a script entry and a generic view.
+//!
+//! ```no_run
+//! use golgi_analysis::prompt::{Needs, PromptInput, PromptRun, logit_lens::logit_lens};
+//! use golgi_data::{context::RunContext, models::Resolver};
+//! use golgi_probes::{OpenOptions, intervention::Traces, open};
+//!
+//! let ctx = RunContext::new(0);
+//! let smollm = open("smollm2", &Resolver::default(), &OpenOptions::default(), &ctx)?;
+//! let input = PromptInput { tokens: smollm.encode("The capital of France is")?, ..PromptInput::default() };
+//! let run = PromptRun::new(&smollm, &input, &Traces::new(), Needs::all(), None, &ctx)?;
+//! let lens = logit_lens(&smollm, &run, 5, &ctx)?;
+//! println!("{:?}", lens.cell(20, input.tokens.len() - 1));
+//! # Ok::<(), golgi_analysis::AnalysisError>(())
+//! ```
 
 pub mod circuits;
+mod direct;
+mod distribution;
 pub mod error;
 pub mod prompt;
+mod provenance;
 pub mod registry;
 pub mod report;
+#[cfg(test)]
+mod testing;
 pub mod units;
 
 pub use error::{AnalysisError, Result};
+pub use provenance::provenance;
 pub use report::{Provenance, Report};

@@ -3,6 +3,8 @@
 use golgi_data::unit::Unit;
 use serde::{Deserialize, Serialize};
 
+use crate::report::{Fact, Figure, Provenance, Report, Table, number, optional};
+
 /// A token with a score.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScoredToken {
@@ -67,9 +69,67 @@ pub struct UnitPage {
     pub tokens: Vec<String>,
     /// The unit's activation at each position; for a head, the length of what it writes there.
     pub activations: Vec<f32>,
-    /// Its direct attribution, at each position, to the logit of the model's first choice there; empty where the model
-    /// predicts nothing.
+    /// What `activations` is, in words.
+    #[serde(default)]
+    pub activation_formula: String,
+    /// Its direct attribution, at each position, to the logit of the model's first choice there; empty where no linear
+    /// path leads from the unit to logits.
     pub attributions: Vec<f32>,
-    /// The model's first choice at each position, for display; empty likewise.
+    /// The model's first choice at each position, for display; empty if it predicts nothing.
     pub predictions: Vec<String>,
+}
+
+/// The common form.
+pub fn report(page: &UnitPage, provenance: Provenance) -> Report {
+    let mut report = Report::new("unit_page", page.unit.short(), provenance);
+    report.summary.push(Fact::new("unit", page.unit.to_string()));
+    for measure in &page.measures {
+        // What a measure is to be held against stands beside it under a name of its own.
+        let control = ["exchanged", "if all were alike"].iter().any(|word| measure.name.ends_with(word));
+        let list = if control { &mut report.controls } else { &mut report.summary };
+        list.push(Fact::new(measure.name.clone(), number(measure.value)).by(measure.formula.clone()));
+    }
+    let strongest = page.activations.iter().enumerate().max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
+    if let Some((pos, value)) = strongest {
+        let text = format!("{value:.4} at position {pos}, `{}`", page.tokens.get(pos).map_or("", String::as_str));
+        report.summary.push(Fact::new("strongest activation", text).by(page.activation_formula.clone()));
+    }
+    for ends in &page.ends {
+        let best: Vec<&str> = ends.top.iter().take(5).map(|token| token.text.as_str()).collect();
+        report.summary.push(Fact::new(ends.name.clone(), best.join(" · ")).by(ends.formula.clone()));
+        let mut rows = Vec::new();
+        for rank in 0..ends.top.len().max(ends.bottom.len()) {
+            let side = |list: &[ScoredToken]| match list.get(rank) {
+                Some(token) => [token.text.clone().into(), number(token.score)],
+                None => [serde_json::Value::Null, serde_json::Value::Null],
+            };
+            rows.push([side(&ends.top), side(&ends.bottom)].concat());
+        }
+        let columns = ["top token", "top score", "bottom token", "bottom score"];
+        report.tables.push(Table { name: ends.name.clone(), columns: columns.map(String::from).to_vec(), rows });
+    }
+    let row = |(pos, token): (usize, &String)| {
+        vec![
+            pos.into(),
+            token.clone().into(),
+            optional(page.activations.get(pos).copied()),
+            optional(page.attributions.get(pos).copied()),
+            page.predictions.get(pos).cloned().into(),
+        ]
+    };
+    report.tables.push(Table {
+        name: "text".into(),
+        columns: ["position", "token", "activation", "attribution", "model's first choice"].map(String::from).to_vec(),
+        rows: page.tokens.iter().enumerate().map(row).collect(),
+    });
+    let figures = [("Activation", &page.activations), ("Direct attribution to the model's first choice", &page.attributions)];
+    for (title, values) in figures.into_iter().filter(|(_, values)| !values.is_empty()) {
+        report.figures.push(Figure::Tokens {
+            title: title.into(),
+            tokens: page.tokens.clone(),
+            values: values.iter().map(|value| Some(*value)).collect(),
+            signed: values.iter().any(|value| *value < 0.0),
+        });
+    }
+    report
 }

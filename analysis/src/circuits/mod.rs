@@ -1,0 +1,4 @@
+//! Known circuits, measured on generated prompts.
+
+pub mod ioi;
+pub mod repeats;

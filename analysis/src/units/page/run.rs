@@ -1,0 +1,182 @@
+//! Putting a page together.
+
+use golgi_data::site::{BlockPoint, Site};
+use golgi_data::unit::Unit;
+use golgi_probes::transformer::Layout;
+use golgi_probes::{Kind, OpenModel, ProbeError, SiteAxes, SiteSpec, Tensor};
+
+use super::vocabulary::{read_ends, write_ends};
+use super::{Measure, UnitKind, UnitPage, head, neuron};
+use crate::direct::{Readers, obstacle, plain};
+use crate::distribution::{Distributions, floats};
+use crate::error::Result;
+use crate::prompt::PromptRun;
+
+/// The page of `unit` over the prompt of `run`, with `top` tokens at each end of its rankings.
+///
+/// # Errors
+/// If the model has no such unit.
+pub fn unit_page(model: &OpenModel, run: &PromptRun, unit: &Unit, top: usize) -> Result<UnitPage> {
+    let dims = &model.model.dims;
+    let spec = model.model.site(&unit.site)?;
+    let size = spec.units(dims);
+    if unit.index as usize >= size {
+        return Err(ProbeError::UnknownUnit { unit: unit.clone(), size }.into());
+    }
+    let choices = first_choices(model, run)?;
+    let readers = match (&choices, obstacle(model)) {
+        (Some(ids), None) => {
+            let positions: Vec<usize> = (0..ids.len()).collect();
+            Some(Readers::new("a unit's attribution", model, run, &positions, ids)?)
+        }
+        _ => None,
+    };
+    let (index, layer) = (unit.index, unit.site.layer().unwrap_or(0) as usize);
+    let mut page = UnitPage {
+        unit: unit.clone(),
+        kind: kind(&spec),
+        measures: Vec::new(),
+        ends: Vec::new(),
+        tokens: run.pieces(model),
+        activations: Vec::new(),
+        activation_formula: String::new(),
+        attributions: Vec::new(),
+        predictions: choices.iter().flatten().map(|id| model.piece(*id)).collect(),
+    };
+    match page.kind {
+        UnitKind::Neuron => {
+            (page.measures, page.ends) = neuron::describe(model, layer, index, top)?;
+            let acts = run.activation(model, &unit.site)?.f_select(-1, i64::from(index))?;
+            if let Some(readers) = readers {
+                let reader = readers.behind_mlp(model, run, layer)?.0;
+                let worth = reader.f_mv(&neuron::written(&model.model.blocks[layer], index)?)?;
+                page.attributions = floats(&worth.f_mul(&acts)?)?;
+            }
+            page.activations = floats(&acts)?;
+            page.activation_formula = "the neuron's activation".into();
+        }
+        UnitKind::Head => {
+            (page.measures, page.ends) = head::describe(model, run, layer, index, top)?;
+            let written = written_by_head(model, run, unit, layer)?;
+            if let Some(readers) = readers {
+                let products = written.f_mul(&readers.behind_attention(model, run, layer)?.0)?;
+                page.attributions = floats(&products.f_sum_dim_intlist(-1, false, None::<Kind>)?)?;
+            }
+            page.activations = floats(&lengths(&contribution(model, run, written, layer)?)?)?;
+            page.activation_formula = "length of what the head adds to the residual stream".into();
+        }
+        UnitKind::Residual => {
+            let acts = run.activation(model, &unit.site)?;
+            (page.measures, page.ends) = dimension(model, &acts, index, top)?;
+            let acts = acts.f_select(-1, i64::from(index))?;
+            if let Some(readers) = readers.filter(|_| adds_up(&unit.site)) {
+                page.attributions = floats(&readers.u.f_select(-1, i64::from(index))?.f_mul(&acts)?)?;
+            }
+            page.activations = floats(&acts)?;
+            page.activation_formula = "the coordinate".into();
+        }
+        UnitKind::Other => (page.activations, page.activation_formula) = other(model, run, unit, &spec)?,
+    }
+    Ok(page)
+}
+
+fn kind(spec: &SiteSpec) -> UnitKind {
+    match (spec.axes, spec.site.point()) {
+        (_, Some(BlockPoint::MlpPost)) => UnitKind::Neuron,
+        (_, Some(BlockPoint::Z | BlockPoint::Result)) => UnitKind::Head,
+        (SiteAxes::Residual, _) => UnitKind::Residual,
+        _ => UnitKind::Other,
+    }
+}
+
+/// Whether what stands at the site is, or is added to, the residual stream that reaches the final norm.
+fn adds_up(site: &Site) -> bool {
+    use BlockPoint as P;
+    matches!(site, Site::Embed | Site::PosEmbed | Site::TokenTypeEmbed)
+        || matches!(site.point(), Some(P::ResidPre | P::ResidMid | P::ResidPost | P::AttnOut | P::MlpOut))
+}
+
+/// The model's first choice at each position; `None` if it predicts nothing.
+fn first_choices(model: &OpenModel, run: &PromptRun) -> Result<Option<Vec<u32>>> {
+    if !model.model.has_logits() {
+        return Ok(None);
+    }
+    let mut ids = Vec::with_capacity(run.tokens().len());
+    for at in run.chunks(model) {
+        let top = Distributions::new(run.logits(model, at)?)?.top(model, 1)?;
+        ids.extend(top.into_iter().flatten().map(|best| best.id));
+    }
+    Ok(Some(ids))
+}
+
+/// What the head writes at each position, `[pos, d_model]`, before any norm behind attention.
+fn written_by_head(model: &OpenModel, run: &PromptRun, unit: &Unit, layer: usize) -> Result<Tensor> {
+    let at_head = run.activation(model, &unit.site)?.f_select(1, i64::from(unit.index))?;
+    match unit.site.point() {
+        Some(BlockPoint::Result) => Ok(at_head),
+        _ => Ok(at_head.f_matmul(&head::output(&model.model.blocks[layer], unit.index)?)?),
+    }
+}
+
+/// The same behind the norm, with its scale frozen.
+fn contribution(model: &OpenModel, run: &PromptRun, written: Tensor, layer: usize) -> Result<Tensor> {
+    match &model.model.blocks[layer].layout {
+        Layout::Sandwich { ln1_post, .. } => {
+            let scale = run.activation(model, &Site::block(layer as u32, BlockPoint::Ln1PostScale))?;
+            Ok(super::vocabulary::behind(ln1_post, &written)?.f_div(&scale)?)
+        }
+        _ => Ok(written),
+    }
+}
+
+/// Lengths of the vectors along the last axis.
+fn lengths(vectors: &Tensor) -> Result<Tensor> {
+    Ok(vectors.f_norm_scalaropt_dim(2.0, -1, false)?)
+}
+
+fn dimension(model: &OpenModel, acts: &Tensor, index: u32, top: usize) -> Result<(Vec<Measure>, Vec<super::TokenEnds>)> {
+    let d_model = acts.size()[1];
+    let basis = Tensor::f_zeros([d_model], (Kind::Float, golgi_probes::Device::Cpu))?;
+    let basis = basis.f_index_fill(0, &Tensor::f_from_slice(&[i64::from(index)])?, 1.0)?;
+    let mut lists = vec![read_ends(model, None, &basis, "embedding", top)?];
+    lists.extend(write_ends(model, &basis, "unembedding", top)?);
+    let share = acts.f_square()?.f_select(-1, i64::from(index))?.f_div(&acts.f_square()?.f_sum_dim_intlist(
+        -1,
+        false,
+        None::<Kind>,
+    )?)?;
+    let measure = |name: &str, value: f64, formula: &str| Measure {
+        name: name.into(),
+        value: value as f32,
+        formula: formula.into(),
+    };
+    let mean = share.f_mean(None::<Kind>)?.f_double_value(&[])?;
+    let mut measures = vec![
+        measure("share of squared length", mean, "mean over positions of x_i² / ‖x‖²"),
+        measure("share if all were alike", 1.0 / d_model as f64, "1 / d_model"),
+    ];
+    if let Some(norm) = model.model.final_norm() {
+        let gain = plain(&norm.gain)?.f_double_value(&[i64::from(index)])?;
+        measures.push(measure("gain of the final norm", gain, ""));
+    }
+    Ok((measures, lists))
+}
+
+fn other(model: &OpenModel, run: &PromptRun, unit: &Unit, spec: &SiteSpec) -> Result<(Vec<f32>, String)> {
+    let index = i64::from(unit.index);
+    if unit.site == Site::Logits {
+        let mut column = Vec::with_capacity(run.tokens().len());
+        for at in run.chunks(model) {
+            column.extend(floats(&run.logits(model, at)?.f_select(-1, index)?)?);
+        }
+        return Ok((column, "the token's logit".into()));
+    }
+    let acts = run.activation(model, &unit.site)?;
+    let (values, formula) = match spec.axes {
+        SiteAxes::Heads | SiteAxes::KvHeads | SiteAxes::Result => (lengths(&acts.f_select(1, index)?)?, "length of the head's vector"),
+        SiteAxes::HeadScale | SiteAxes::KvHeadScale => (acts.f_select(1, index)?.f_select(-1, 0)?, "the head's scale"),
+        SiteAxes::Pattern => (acts.f_select(0, index)?.f_amax(-1, false)?, "the query's largest entry"),
+        _ => (acts.f_select(-1, index)?, "the coordinate"),
+    };
+    Ok((floats(&values)?, formula.into()))
+}

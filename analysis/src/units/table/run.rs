@@ -1,0 +1,58 @@
+//! Computing it.
+
+use golgi_data::site::{BlockPoint, Site};
+use golgi_probes::OpenModel;
+
+use super::NeuronTable;
+use crate::direct::{Readers, check_token, obstacle};
+use crate::distribution::{Distributions, floats};
+use crate::error::Result;
+use crate::prompt::PromptRun;
+use crate::prompt::attribution::neurons;
+
+/// All neurons at `position`, with their share in the logit of `target` (the model's first choice there, if `None`).
+/// Where no linear path leads to the logits, `attribution` is empty; where there are no logits, `target_text` is, too.
+///
+/// # Errors
+/// If the position or the target does not exist.
+pub fn neuron_table(model: &OpenModel, run: &PromptRun, position: usize, target: Option<u32>) -> Result<NeuronTable> {
+    let network = &model.model;
+    let position = run.position(position as i64)?;
+    let sites: Vec<Site> = (0..network.blocks.len() as u32)
+        .flat_map(|layer| [BlockPoint::MlpPost, BlockPoint::Ln2PostScale].map(|point| Site::block(layer, point)))
+        .chain([Site::LnFinalScale])
+        .collect();
+    run.need(model, &sites)?;
+    let target = match target {
+        Some(id) => check_token(model, id).map(|()| Some(id))?,
+        None if network.has_logits() => {
+            let predicted = Distributions::new(run.logits(model, position..position + 1)?)?;
+            predicted.top(model, 1)?.into_iter().flatten().next().map(|best| best.id)
+        }
+        None => None,
+    };
+    let attribution = match target {
+        Some(id) if obstacle(model).is_none() => {
+            let readers = Readers::new("the neuron table", model, run, &[position], &[id])?;
+            floats(&neurons(model, run, &readers, position)?)?
+        }
+        _ => Vec::new(),
+    };
+    let mut activation = Vec::with_capacity(network.blocks.len() * network.dims.d_mlp);
+    for layer in 0..network.blocks.len() as u32 {
+        let acts = run.activation(model, &Site::block(layer, BlockPoint::MlpPost))?;
+        activation.extend(floats(&acts.f_select(0, position as i64)?)?);
+    }
+    let norms = run.norms(model)?;
+    Ok(NeuronTable {
+        position,
+        target: target.unwrap_or(0),
+        target_text: target.map(|id| model.piece(id)).unwrap_or_default(),
+        n_layers: network.blocks.len(),
+        d_mlp: network.dims.d_mlp,
+        activation,
+        attribution,
+        read_norm: norms.read.clone(),
+        write_norm: norms.write.clone(),
+    })
+}
