@@ -3,6 +3,9 @@
 //! This crate knows neither tensors that compute nor windows: it depends on no tensor library and on no GUI.
 
 pub mod context;
+pub mod hub;
+pub mod models;
 pub mod site;
+pub mod tokenizer;
 pub mod unit;
 pub mod weights;

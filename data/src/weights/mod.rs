@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+pub(crate) use error::closest;
 pub use error::{FormatError, WeightsError};
 pub use gguf::config::hub_config;
 pub use gguf::metadata::{GgufMetadata, GgufValue};
