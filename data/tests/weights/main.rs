@@ -1,6 +1,8 @@
 //! Files of weights, read through the public interface and compared with what their makers say is in them.
 //! `tests/fixtures/weights/make.py` wrote the fixtures.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod gguf;
 mod hostile;
 mod pickle;
@@ -22,6 +24,15 @@ fn open(name: &str) -> Weights {
 /// Why these bytes are refused.
 fn refusal(bytes: &[u8]) -> String {
     Weights::from_bytes(bytes.to_vec(), "model.bin").unwrap_err().to_string()
+}
+
+/// Loading happens on a thread of its own, which the compiler checks here.
+#[test]
+fn weights_can_be_sent_and_shared() {
+    fn sendable<T: Send + Sync>(value: T) -> T {
+        value
+    }
+    assert_eq!(sendable(open("state.zip.pth")).files(), [fixture("state.zip.pth")]);
 }
 
 /// Reads every tensor in every way.
