@@ -186,6 +186,9 @@ impl Tap for Edits<'_> {
         let Some((spec, list)) = self.sites.iter().find(|(spec, _)| spec.site == *site) else {
             return Ok(activation);
         };
+        let pass = self.window;
+        let held = activation.size()[spec.pos_axis() as usize];
+        self.window = pass.last(held);
         for index in list {
             let ready = &self.ready[*index];
             let size = activation.size();
@@ -196,6 +199,7 @@ impl Tap for Edits<'_> {
                 None => changed,
             };
         }
+        self.window = pass;
         Ok(activation)
     }
 }
@@ -229,7 +233,10 @@ impl Edits<'_> {
                 let source = ready.trace.map(|trace| trace.get(&spec.site)).transpose()?;
                 let mean = match source {
                     Some(stored) => mean(stored, spec, None)?,
-                    None => mean(x, spec, self.real.as_ref())?,
+                    None => {
+                        let last = |real: &Tensor| real.f_narrow(1, real.size()[1] - self.window.pos, self.window.pos);
+                        mean(x, spec, self.real.as_ref().map(last).transpose()?.as_ref())?
+                    }
                 };
                 mean.f_to_device(x.device())?.f_to_kind(x.kind())?.f_expand_as(x)?
             }

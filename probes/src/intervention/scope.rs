@@ -57,6 +57,13 @@ impl From<&PassInfo<'_>> for Window {
     }
 }
 
+impl Window {
+    /// The last `held` positions alone: all that is left behind the last block when only the last logits are wanted.
+    pub(crate) fn last(self, held: i64) -> Window {
+        Window { pos: held, offset: self.offset + self.pos - held, ..self }
+    }
+}
+
 impl Positions {
     /// The positions of this pass (counted within the pass) that are meant.
     pub(crate) fn within(&self, window: Window) -> Vec<i64> {
@@ -124,6 +131,15 @@ mod tests {
         assert_eq!(Positions::Generated.within(step), vec![0]);
         assert_eq!(Positions::Generated.within(prompt), Vec::<i64>::new());
         assert_eq!(Positions::Last.within(prompt), vec![4]);
+    }
+
+    #[test]
+    fn the_last_position_keeps_its_number() {
+        let last = Window { pos: 5, offset: 2, prompt_len: 7 }.last(1);
+        assert_eq!((last.pos, last.offset), (1, 6));
+        assert_eq!(Positions::These(vec![-1]).within(last), vec![0]);
+        assert_eq!(Positions::Last.within(last), vec![0]);
+        assert_eq!(Positions::These(vec![3]).within(last), Vec::<i64>::new());
     }
 
     #[test]
