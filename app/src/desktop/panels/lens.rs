@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use egui::{Ui, vec2};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
-use golgi_analysis::prompt::logit_lens::report::{LensCell, LogitLens};
+use golgi_analysis::prompt::logit_lens::{LensCell, LogitLens};
 
 use super::{Panel, PanelContext};
 use crate::desktop::theme::{Palette, icons};
@@ -17,6 +17,7 @@ use crate::desktop::widgets::highlight::Light;
 use crate::desktop::widgets::placeholder::{self, Shown};
 use crate::desktop::widgets::texture::{Content, Grid};
 use crate::desktop::widgets::{bar, number};
+use crate::report::{count, percent};
 use crate::session::command::Command;
 use crate::session::results::ResultKind;
 use crate::session::selection::Selection;
@@ -59,7 +60,7 @@ impl Measure {
     fn of(self, cell: &LensCell) -> f32 {
         match self {
             Measure::Probability => cell.top.first().map_or(f32::NAN, |first| first.prob),
-            Measure::Rank => (1.0 + cell.rank_of_final as f32).log10(),
+            Measure::Rank => (cell.rank_of_final as f32 + 1.0).log10(),
             Measure::Kl => cell.kl_to_final,
             Measure::Entropy => cell.entropy,
         }
@@ -117,7 +118,7 @@ impl Panel for LensPanel {
     }
 
     fn icon(&self) -> &'static str {
-        icons::LENS
+        icons::STACK
     }
 
     fn help(&self) -> &'static str {
@@ -215,7 +216,7 @@ fn grid(ctx: &PanelContext<'_>, ui: &mut Ui, prepared: &Prepared, scale: Scale, 
 fn describe(lens: &LogitLens, row: usize, col: usize) -> String {
     let depth = lens.depths.get(row).map_or("", String::as_str);
     let first = lens.cell(row, col).and_then(|cell| cell.top.first());
-    let prediction = first.map_or_else(String::new, |first| format!(": {} {}", text::token_label(&first.text), text::percent(first.prob)));
+    let prediction = first.map_or_else(String::new, |first| format!(": {} {}", text::token_label(&first.text), percent(first.prob)));
     format!("depth {depth}, token {col}{prediction}")
 }
 
@@ -243,18 +244,18 @@ fn popup(ui: &mut Ui, lens: &LogitLens, (row, col): (usize, usize), cell: &LensC
     egui::Grid::new("lens popup").num_columns(2).spacing(vec2(10.0, 2.0)).show(ui, |ui| {
         for candidate in cell.top.iter().take(10) {
             ui.label(text::shortened(&text::token_label(&candidate.text), 24));
-            bar::bar(ui, 90.0, candidate.prob, false, &text::percent(candidate.prob));
+            bar::bar(ui, 90.0, candidate.prob, false, &percent(candidate.prob));
             ui.end_row();
         }
     });
     ui.weak(format!(
         "rank of the final prediction {}, KL to final {}, entropy {}",
-        text::grouped(u64::from(cell.rank_of_final)),
+        count(u64::from(cell.rank_of_final)),
         number::short(cell.kl_to_final),
         number::short(cell.entropy)
     ));
     if let Some(prob) = cell.prob_of_next {
-        ui.weak(format!("the token that follows: {}", text::percent(prob)));
+        ui.weak(format!("the token that follows: {}", percent(prob)));
     }
 }
 

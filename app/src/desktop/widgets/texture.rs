@@ -112,7 +112,7 @@ pub fn texture<'a>(
     max_side: usize,
     grid: impl FnOnce() -> Grid<'a>,
 ) -> Option<TextureHandle> {
-    let shared: SharedCache = ctx.data_mut(|data| data.get_temp_mut_or_default::<SharedCache>(Id::new("golgi textures")).clone());
+    let shared: SharedCache = ctx.data_mut(|data| data.get_temp_mut_or_default::<SharedCache>(Id::unique("golgi textures")).clone());
     let mut cache = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let now = ctx.cumulative_frame_nr();
     if now > cache.swept + IDLE_FRAMES {
