@@ -33,6 +33,7 @@ pub mod intervention;
 pub mod layers;
 mod open;
 mod pass;
+pub mod script;
 pub mod tap;
 mod trace;
 pub mod transformer;
