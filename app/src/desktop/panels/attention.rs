@@ -84,9 +84,14 @@ impl Panel for AttentionPanel {
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         let step = placeholder::next_step(ctx.document(), "every head's attention pattern appears here.");
-        match placeholder::shown(ui, &ctx.results().attention, "attention patterns", "No attention patterns yet", &step) {
+        match placeholder::shown(ui, &ctx.results().attention, "attention patterns", "No attention patterns yet", &step)
+        {
             Shown::Value { value, .. } if value.patterns.is_empty() => {
-                placeholder::empty(ui, "No attention patterns", "This model has none, or they were not captured: switch fused attention off.");
+                placeholder::empty(
+                    ui,
+                    "No attention patterns",
+                    "This model has none, or they were not captured: switch fused attention off.",
+                );
             }
             Shown::Value { value, stale } => self.loaded(ctx, ui, value, stale),
             Shown::Nothing(again) => {
@@ -105,7 +110,8 @@ impl AttentionPanel {
             ui.multiply_opacity(0.6);
         }
         let layers = self.layers.unwrap_or((0, usize::MAX));
-        let known = self.listed.take().filter(|l| Arc::ptr_eq(&l.maps, maps) && l.order == self.order && l.layers == layers);
+        let known =
+            self.listed.take().filter(|l| Arc::ptr_eq(&l.maps, maps) && l.order == self.order && l.layers == layers);
         let listed = known.unwrap_or_else(|| Listed {
             maps: Arc::clone(maps),
             order: self.order,
@@ -123,7 +129,9 @@ impl AttentionPanel {
                 let panel = if room.x >= SIDE_BY_SIDE {
                     egui::Panel::left("heads").default_size(room.x * 0.42).size_range(120.0..=room.x - 240.0)
                 } else {
-                    egui::Panel::top("heads above").default_size(room.y * 0.36).size_range(60.0..=(room.y - 120.0).max(61.0))
+                    egui::Panel::top("heads above")
+                        .default_size(room.y * 0.36)
+                        .size_range(60.0..=(room.y - 120.0).max(61.0))
                 };
                 panel.resizable(true).frame(egui::Frame::NONE).show(ui, |ui| {
                     grid::thumbnails(ctx, ui, maps, &listed.heads, self.order, self.options);
@@ -136,32 +144,40 @@ impl AttentionPanel {
 
     fn toolbar(&mut self, ui: &mut Ui, maps: &AttentionMaps, stale: bool) {
         ui.horizontal_wrapped(|ui| {
-            ComboBox::from_id_salt("order").selected_text(format!("Sort: {}", self.order.name())).width(150.0).show_ui(ui, |ui| {
-                for order in Order::ALL {
-                    ui.selectable_value(&mut self.order, order, order.name()).on_hover_text(order.about());
-                }
-            });
+            ComboBox::from_id_salt("order").selected_text(format!("Sort: {}", self.order.name())).width(150.0).show_ui(
+                ui,
+                |ui| {
+                    for order in Order::ALL {
+                        ui.selectable_value(&mut self.order, order, order.name()).on_hover_text(order.about());
+                    }
+                },
+            );
             let last = maps.n_layers.saturating_sub(1);
             let (mut from, mut to) = self.layers.unwrap_or((0, last));
             (from, to) = (from.min(last), to.min(last));
             let before = (from, to);
             let label = ui.label("Layers");
-            ui.add(DragValue::new(&mut from).range(0..=to)).labelled_by(label.id).on_hover_text("The first layer shown");
+            ui.add(DragValue::new(&mut from).range(0..=to))
+                .labelled_by(label.id)
+                .on_hover_text("The first layer shown");
             ui.label("to");
-            ui.add(DragValue::new(&mut to).range(from..=last)).accessible_name("Last layer").on_hover_text("The last layer shown");
+            ui.add(DragValue::new(&mut to).range(from..=last))
+                .accessible_name("Last layer")
+                .on_hover_text("The last layer shown");
             if (from, to) != before {
                 self.layers = if (from, to) == (0, last) { None } else { Some((from, to)) };
             }
-            ui.checkbox(&mut self.options.mask_first, "Hide first position")
-                .on_hover_text("Leaves out attention to the first position, where many heads rest when they have nothing to do");
-            ComboBox::from_id_salt("relative").selected_text(format!("Colour: {}", self.options.relative.name())).width(150.0).show_ui(
-                ui,
-                |ui| {
+            ui.checkbox(&mut self.options.mask_first, "Hide first position").on_hover_text(
+                "Leaves out attention to the first position, where many heads rest when they have nothing to do",
+            );
+            ComboBox::from_id_salt("relative")
+                .selected_text(format!("Colour: {}", self.options.relative.name()))
+                .width(150.0)
+                .show_ui(ui, |ui| {
                     for relative in Relative::ALL {
                         ui.selectable_value(&mut self.options.relative, relative, relative.name());
                     }
-                },
-            );
+                });
             legend(ui, &Scale::unsigned(0.0, 1.0, ui.visuals().dark_mode), "share of attention");
             if stale {
                 ui.spinner();
@@ -170,12 +186,21 @@ impl AttentionPanel {
         });
     }
 
-    fn large(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, maps: &Arc<AttentionMaps>, (layer, head): (usize, usize), names: &[String]) {
+    fn large(
+        &mut self,
+        ctx: &PanelContext<'_>,
+        ui: &mut Ui,
+        maps: &Arc<AttentionMaps>,
+        (layer, head): (usize, usize),
+        names: &[String],
+    ) {
         let pos = maps.tokens.len();
         ui.horizontal_wrapped(|ui| {
             ui.strong(format!("L{layer}H{head}"));
-            ui.selectable_value(&mut self.side, Side::Query, "Query view").on_hover_text("Where the selected token looks");
-            ui.selectable_value(&mut self.side, Side::Key, "Key view").on_hover_text("Which tokens look at the selected token");
+            ui.selectable_value(&mut self.side, Side::Query, "Query view")
+                .on_hover_text("Where the selected token looks");
+            ui.selectable_value(&mut self.side, Side::Key, "Key view")
+                .on_hover_text("Which tokens look at the selected token");
             if let Some(score) = order::score(maps, layer, head) {
                 for order in [Order::Previous, Order::Induction, Order::Duplicate, Order::First, Order::Entropy] {
                     let value = order.score(score).map_or_else(String::new, number::short);
@@ -224,11 +249,13 @@ impl AttentionPanel {
     /// One token's attention over the text.
     fn strip(&self, ctx: &PanelContext<'_>, ui: &mut Ui, maps: &AttentionMaps, (layer, head): (usize, usize)) {
         let pos = maps.tokens.len();
-        let Some(token) = ctx.hover.token.or(ctx.selection.token).filter(|token| *token < pos) else {
-            ui.weak("Select a token to see its attention over the text.");
+        // Without a selection the last token stands in: its prediction is what most questions are about.
+        let Some(token) = ctx.hover.token.or(ctx.selection.token).or(pos.checked_sub(1)).filter(|token| *token < pos)
+        else {
             return;
         };
-        let values = pattern::weights(maps.pattern(layer, head), pos, token, self.side == Side::Key, self.options.mask_first);
+        let values =
+            pattern::weights(maps.pattern(layer, head), pos, token, self.side == Side::Key, self.options.mask_first);
         let most = values.iter().flatten().copied().fold(0.0, f32::max);
         let top = if self.options.relative == Relative::One || most <= 0.0 { 1.0 } else { most };
         let scale = Scale::unsigned(0.0, top, ui.visuals().dark_mode);

@@ -165,7 +165,7 @@ impl LensPanel {
         if stale {
             ui.multiply_opacity(0.6);
         }
-        let token = ctx.selection.token.filter(|token| *token < lens.tokens.len());
+        let token = ctx.selection.token.or(lens.tokens.len().checked_sub(1)).filter(|token| *token < lens.tokens.len());
         let room = ui.available_size();
         let chart = token.filter(|_| self.chart && room.y > 2.0 * CHART);
         let height = if chart.is_some() { room.y - CHART - 8.0 } else { room.y };
@@ -204,7 +204,11 @@ fn grid(ctx: &PanelContext<'_>, ui: &mut Ui, prepared: &Prepared, scale: Scale, 
         row_names: &prepared.rows,
         col_names: &prepared.cols,
         cell: CellSize::Fixed(vec2(62.0, 19.0)),
-        text: &|row, col| lens.cell(row, col).and_then(|cell| cell.top.first()).map_or_else(String::new, |first| text::token_label(&first.text)),
+        text: &|row, col| {
+            lens.cell(row, col)
+                .and_then(|cell| cell.top.first())
+                .map_or_else(String::new, |first| text::token_label(&first.text))
+        },
         describe: &|row, col| describe(lens, row, col),
         row_light: &|row| Light::of(selected_depth == Some(row), hovered_depth == Some(row)),
         col_light: &|col| Light::of(ctx.selection.token == Some(col), ctx.hover.token == Some(col)),
@@ -216,7 +220,8 @@ fn grid(ctx: &PanelContext<'_>, ui: &mut Ui, prepared: &Prepared, scale: Scale, 
 fn describe(lens: &LogitLens, row: usize, col: usize) -> String {
     let depth = lens.depths.get(row).map_or("", String::as_str);
     let first = lens.cell(row, col).and_then(|cell| cell.top.first());
-    let prediction = first.map_or_else(String::new, |first| format!(": {} {}", text::token_label(&first.text), percent(first.prob)));
+    let prediction =
+        first.map_or_else(String::new, |first| format!(": {} {}", text::token_label(&first.text), percent(first.prob)));
     format!("depth {depth}, token {col}{prediction}")
 }
 
@@ -297,7 +302,8 @@ fn through_depth(ui: &mut Ui, lens: &LogitLens, measure: Measure, token: usize, 
     }
     plot.show(ui, |plot_ui| {
         if let Some(depth) = marked {
-            plot_ui.vline(egui_plot::VLine::new("selected layer", depth as f64).color(palette.accent.gamma_multiply(0.5)));
+            plot_ui
+                .vline(egui_plot::VLine::new("selected layer", depth as f64).color(palette.accent.gamma_multiply(0.5)));
         }
         for (name, points, color) in lines {
             plot_ui.line(Line::new(name, PlotPoints::from(points)).color(color).width(1.8));
@@ -349,6 +355,9 @@ mod tests {
     #[test]
     fn only_whole_depths_have_names() {
         let names = ["embed".to_owned(), "0".to_owned()];
-        assert_eq!([0.0, 1.0, 0.5, 2.0, -1.0].map(|at| depth_name(&names, at)), ["embed", "0", "", "", ""].map(str::to_owned));
+        assert_eq!(
+            [0.0, 1.0, 0.5, 2.0, -1.0].map(|at| depth_name(&names, at)),
+            ["embed", "0", "", "", ""].map(str::to_owned)
+        );
     }
 }

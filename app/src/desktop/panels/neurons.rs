@@ -30,7 +30,11 @@ const COLUMNS: [Column; 7] = [
     column("Layer", "The neuron's layer", 46.0),
     column("Neuron", "Its index within the layer", 58.0),
     column("Activation", "mlp.hook_post at the selected token", 116.0),
-    column("Attribution", "Activation × (write direction · unembedding of the target, behind the frozen final norm): its direct part of the target's logit", 124.0),
+    column(
+        "Attribution",
+        "Activation × (write direction · unembedding of the target, behind the frozen final norm): its direct part of the target's logit",
+        124.0,
+    ),
     column("|Attribution|", "The attribution's size", 82.0),
     column("Read norm", "Length of the read vector (of the gate, in a gated MLP)", 74.0),
     column("Write norm", "Length of the write vector", 74.0),
@@ -111,7 +115,11 @@ impl NeuronsPanel {
         };
         self.summary(ctx, ui, &rows);
         if rows.order.is_empty() {
-            placeholder::empty(ui, "No neuron passes the filter", "Clear the text, lower the least activation or widen the layers.");
+            placeholder::empty(
+                ui,
+                "No neuron passes the filter",
+                "Clear the text, lower the least activation or widen the layers.",
+            );
             return;
         }
         if stale {
@@ -167,8 +175,10 @@ impl NeuronsPanel {
             ui.add(DragValue::new(&mut to).range(from..=last)).accessible_name("Last layer");
             self.filter.layers = if (from, to) == (0, last) { None } else { Some((from, to)) };
             let label = ui.label("|activation| ≥").on_hover_text("Hides neurons that are less active");
-            ui.add(DragValue::new(&mut self.filter.least).range(0.0..=f32::MAX).speed(0.02).max_decimals(3)).labelled_by(label.id);
-            if self.filter != Filter::default() && ui.button("Clear").on_hover_text("Shows all neurons again").clicked() {
+            ui.add(DragValue::new(&mut self.filter.least).range(0.0..=f32::MAX).speed(0.02).max_decimals(3))
+                .labelled_by(label.id);
+            if self.filter != Filter::default() && ui.button("Clear").on_hover_text("Shows all neurons again").clicked()
+            {
                 self.filter = Filter::default();
             }
             if stale || self.coming.is_some() {
@@ -183,21 +193,32 @@ impl NeuronsPanel {
         ui.horizontal_wrapped(|ui| {
             let (shown, all) = (rows.order.len(), count(table));
             let shown_text = count_text(shown as u64);
-            let counted = if shown == all { format!("{shown_text} neurons") } else { format!("{shown_text} of {} neurons", count_text(all as u64)) };
+            let counted = if shown == all {
+                format!("{shown_text} neurons")
+            } else {
+                format!("{shown_text} of {} neurons", count_text(all as u64))
+            };
             ui.strong(counted);
-            let token = ctx.document().tokens().get(table.position).map(|token| text::shortened(&text::token_label(token), 20));
+            let token =
+                ctx.document().tokens().get(table.position).map(|token| text::shortened(&text::token_label(token), 20));
             let at = token.map_or_else(String::new, |token| format!(" {token}"));
             let target = text::shortened(&text::token_label(&table.target_text), 20);
             ui.weak(format!("at token {}{at}, attribution to {target}", table.position));
             let selected = ctx.selection.unit.as_ref().filter(|unit| rows.row_of(unit).is_some());
             if let Some(unit) = selected
-                && ui.button(format!("{} {}", icons::COPY, unit.short())).on_hover_text("Copies the selected neuron's address").clicked()
+                && ui
+                    .button(format!("{} {}", icons::COPY, unit.short()))
+                    .on_hover_text("Copies the selected neuron's address")
+                    .clicked()
             {
                 ui.copy_text(unit.to_string());
             }
             let copy = ui.add_enabled(shown <= COPIED, egui::Button::new(format!("{} CSV", icons::COPY)));
             let copy = copy.on_hover_text("Copies the listed rows as comma-separated values");
-            let copy = copy.on_disabled_hover_text(format!("Up to {} rows are copied: narrow the filter first", count_text(COPIED as u64)));
+            let copy = copy.on_disabled_hover_text(format!(
+                "Up to {} rows are copied: narrow the filter first",
+                count_text(COPIED as u64)
+            ));
             if copy.clicked() {
                 ui.copy_text(rows.csv());
             }
@@ -208,12 +229,17 @@ impl NeuronsPanel {
         let selected = ctx.selection.unit.as_ref().and_then(|unit| rows.row_of(unit));
         let elsewhere = ctx.selection.unit != self.seen;
         self.seen.clone_from(&ctx.selection.unit);
-        let (activation, attribution) = self.most.as_ref().map_or((1.0, 1.0), |(_, activation, attribution)| (*activation, *attribution));
+        let (activation, attribution) =
+            self.most.as_ref().map_or((1.0, 1.0), |(_, activation, attribution)| (*activation, *attribution));
         let data = rows.table();
         let describe = |row: usize| {
             let i = rows.order.get(row).map_or(0, |neuron| *neuron as usize);
             let unit = rows.unit(row).map_or_else(String::new, |unit| unit.short());
-            format!("{unit} activation {}, attribution {}", number::short(data.activation[i]), number::signed(data.attribution[i]))
+            format!(
+                "{unit} activation {}, attribution {}",
+                number::short(data.activation[i]),
+                number::signed(data.attribution[i])
+            )
         };
         let table = VirtualTable {
             name: "Neurons",
@@ -225,7 +251,8 @@ impl NeuronsPanel {
             sort: Some(self.sort),
             describe: &describe,
         };
-        let shown = table.show(ui, "neurons", ui.available_size(), &mut |cell| paint(cell, rows, activation, attribution));
+        let shown =
+            table.show(ui, "neurons", ui.available_size(), &mut |cell| paint(cell, rows, activation, attribution));
         if let Some(unit) = shown.hovered.and_then(|row| rows.unit(row)) {
             ctx.set_hover(Selection::of_unit(&unit));
         }

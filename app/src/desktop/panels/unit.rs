@@ -119,7 +119,11 @@ fn kind(kind: UnitKind) -> &'static str {
 
 /// From the weights: norms, cosines, bias.
 fn measures(ui: &mut Ui, page: &UnitPage) {
-    section(ui, "From its weights", "Numbers that do not depend on the prompt; rest the pointer on one for its formula");
+    section(
+        ui,
+        "From its weights",
+        "Numbers that do not depend on the prompt; rest the pointer on one for its formula",
+    );
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 18.0;
         ui.weak(kind(page.kind));
@@ -137,7 +141,13 @@ fn measures(ui: &mut Ui, page: &UnitPage) {
 /// Top and bottom tokens of one direction.
 fn both_ends(ui: &mut Ui, ends: &TokenEnds) {
     section(ui, &text::visible(&ends.name), &ends.formula);
-    let most = ends.top.iter().chain(&ends.bottom).map(|token| token.score.abs()).filter(|s| s.is_finite()).fold(0.0, f32::max);
+    let most = ends
+        .top
+        .iter()
+        .chain(&ends.bottom)
+        .map(|token| token.score.abs())
+        .filter(|s| s.is_finite())
+        .fold(0.0, f32::max);
     ui.columns(2, |columns| {
         for (column, (name, tokens)) in columns.iter_mut().zip([("top", &ends.top), ("bottom", &ends.bottom)]) {
             column.push_id((&ends.name, name), |ui| list(ui, name, tokens, most));
@@ -172,7 +182,8 @@ fn activations(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage) {
         section(ui, name, &page.activation_formula);
         legend(ui, &scale, name);
         if let Some((at, most)) = strongest(&page.activations) {
-            let token = page.tokens.get(at).map_or_else(String::new, |token| text::shortened(&text::token_label(token), 20));
+            let token =
+                page.tokens.get(at).map_or_else(String::new, |token| text::shortened(&text::token_label(token), 20));
             ui.weak(format!("strongest {} at {at} {token}", number::short(most)));
         }
     });
@@ -188,17 +199,30 @@ fn attributions(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage) {
     }
     let scale = Scale::signed(strongest(&page.attributions).map_or(0.0, |(_, most)| most), ui.visuals().dark_mode);
     ui.horizontal_wrapped(|ui| {
-        section(ui, "Attribution to the prediction", "What the unit adds directly to the logit of the model's first choice at each position");
+        section(
+            ui,
+            "Attribution to the prediction",
+            "What the unit adds directly to the logit of the model's first choice at each position",
+        );
         legend(ui, &scale, "direct attribution, logits");
     });
     along(ctx, ui, page, "Attribution", &page.attributions, &scale, &|token| {
-        let prediction = page.predictions.get(token).map_or_else(String::new, |text| format!(" to {}", text::token_label(text)));
+        let prediction =
+            page.predictions.get(token).map_or_else(String::new, |text| format!(" to {}", text::token_label(text)));
         page.attributions.get(token).map_or_else(String::new, |value| format!("{}{prediction}", number::signed(*value)))
     });
 }
 
 /// Numbers along the prompt, as coloured text and as bars, both linked to the shared selection.
-fn along(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage, name: &str, values: &[f32], scale: &Scale, about: &dyn Fn(usize) -> String) {
+fn along(
+    ctx: &PanelContext<'_>,
+    ui: &mut Ui,
+    page: &UnitPage,
+    name: &str,
+    values: &[f32],
+    scale: &Scale,
+    about: &dyn Fn(usize) -> String,
+) {
     let (selected, hovered) = (ctx.selection.token, ctx.hover.token);
     let colours: Vec<Option<f32>> = values.iter().copied().map(Some).collect();
     let strip = ScrollArea::vertical()
@@ -207,7 +231,9 @@ fn along(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage, name: &str, value
         .show(ui, |ui| token_strip(ui, name, &page.tokens, &colours, scale, selected, hovered))
         .inner;
     let chart = bar_chart(ui, name, 64.0, values, selected, hovered);
-    for (pointed, clicked, response) in [(strip.hovered, strip.clicked, strip.response), (chart.hovered, chart.clicked, chart.response)] {
+    for (pointed, clicked, response) in
+        [(strip.hovered, strip.clicked, strip.response), (chart.hovered, chart.clicked, chart.response)]
+    {
         if let Some(token) = pointed {
             ctx.set_hover(Selection::of_token(token));
             let label = page.tokens.get(token).map_or_else(String::new, |text| text::token_label(text));
@@ -220,7 +246,12 @@ fn along(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage, name: &str, value
 }
 
 fn strongest(values: &[f32]) -> Option<(usize, f32)> {
-    values.iter().copied().enumerate().filter(|(_, value)| value.is_finite()).max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
+    values
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, value)| value.is_finite())
+        .max_by(|a, b| a.1.abs().total_cmp(&b.1.abs()))
 }
 
 #[cfg(test)]

@@ -38,7 +38,8 @@ pub fn bar(ui: &mut Ui, width: f32, fraction: f32, signed: bool, text: &str) -> 
     let font = TextStyle::Small.resolve(ui.style());
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font.clone(), ui.visuals().text_color());
     let height = ui.text_style_height(&TextStyle::Body);
-    let (area, response) = ui.allocate_exact_size(vec2(width + 4.0 + galley.size().x.max(44.0), height), Sense::hover());
+    let (area, response) =
+        ui.allocate_exact_size(vec2(width + 4.0 + galley.size().x.max(44.0), height), Sense::hover());
     let rect = Rect::from_center_size(pos2(area.left() + width / 2.0, area.center().y), vec2(width, 8.0));
     if signed {
         paint_signed(ui.painter(), rect, fraction, ui.visuals());

@@ -42,7 +42,13 @@ pub fn bar_chart(
         .into_iter()
         .fold(0.0, f32::max);
     let plot = Rect::from_min_max(pos2(area.left() + label_width + 6.0, area.top() + 4.0), area.max - vec2(2.0, 4.0));
-    painter.text(pos2(plot.left() - 5.0, plot.top()), Align2::RIGHT_CENTER, top, font.clone(), visuals.weak_text_color());
+    painter.text(
+        pos2(plot.left() - 5.0, plot.top()),
+        Align2::RIGHT_CENTER,
+        top,
+        font.clone(),
+        visuals.weak_text_color(),
+    );
     painter.text(pos2(plot.left() - 5.0, plot.bottom()), Align2::RIGHT_CENTER, bottom, font, visuals.weak_text_color());
     let zero = plot.bottom() - range.share(0.0) * plot.height();
     painter.hline(plot.x_range(), zero, (1.0, visuals.text_color().gamma_multiply(0.3)));
@@ -79,7 +85,15 @@ pub fn bar_chart(
             let bar = Rect::from_x_y_ranges(slot.left() + gap..=slot.right() - gap, zero.min(end)..=zero.max(end));
             painter.rect_filled(bar, 0.0, sign_color(value >= 0.0, visuals.dark_mode));
         }
-        if named && accessible::part(ui, id.with(i), slot, light == Light::Selected, &format!("{name} {i}: {}", number::short(value))) {
+        if named
+            && accessible::part(
+                ui,
+                id.with(i),
+                slot,
+                light == Light::Selected,
+                &format!("{name} {i}: {}", number::short(value)),
+            )
+        {
             clicked = Some(i);
         }
     }
@@ -102,7 +116,10 @@ struct Range {
 impl Range {
     fn of(values: &[f32]) -> Range {
         let finite = values.iter().filter(|value| value.is_finite());
-        finite.fold(Range { low: 0.0, high: 0.0 }, |range, &value| Range { low: range.low.min(value), high: range.high.max(value) })
+        finite.fold(Range { low: 0.0, high: 0.0 }, |range, &value| Range {
+            low: range.low.min(value),
+            high: range.high.max(value),
+        })
     }
 
     /// How far up a number lies, in 0..=1.

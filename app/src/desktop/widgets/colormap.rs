@@ -125,8 +125,12 @@ fn table(map: Colormap, dark: bool) -> &'static Table {
         interpolate(match (map, dark) {
             (Colormap::Unsigned, true) => &[0x1b1e25, 0x1f3a5f, 0x226183, 0x2c8c8f, 0x5fb58a, 0xb5d66b, 0xfbe96c],
             (Colormap::Unsigned, false) => &[0xf4f5f7, 0xdcebd9, 0xaed8cb, 0x6fb7c2, 0x3b8bb4, 0x245b95, 0x152e63],
-            (Colormap::Signed, true) => &[0x8fc9ff, 0x4f96e0, 0x2a5c9c, 0x23364f, 0x1b1e25, 0x4c3320, 0x96561a, 0xdc8428, 0xffc27a],
-            (Colormap::Signed, false) => &[0x12417c, 0x2f73b8, 0x7aaedd, 0xc6dcef, 0xf4f5f7, 0xf9dfbd, 0xf0ae62, 0xcf7315, 0x8c4500],
+            (Colormap::Signed, true) => {
+                &[0x8fc9ff, 0x4f96e0, 0x2a5c9c, 0x23364f, 0x1b1e25, 0x4c3320, 0x96561a, 0xdc8428, 0xffc27a]
+            }
+            (Colormap::Signed, false) => {
+                &[0x12417c, 0x2f73b8, 0x7aaedd, 0xc6dcef, 0xf4f5f7, 0xf9dfbd, 0xf0ae62, 0xcf7315, 0x8c4500]
+            }
         })
     })
 }
@@ -192,7 +196,8 @@ mod tests {
     #[test]
     fn lightness_is_monotone() {
         for dark in [true, false] {
-            let steps: Vec<f32> = table(Colormap::Unsigned, dark).windows(2).map(|w| lightness(w[1]) - lightness(w[0])).collect();
+            let steps: Vec<f32> =
+                table(Colormap::Unsigned, dark).windows(2).map(|w| lightness(w[1]) - lightness(w[0])).collect();
             let sign = if dark { 1.0 } else { -1.0 };
             assert!(steps.iter().all(|step| step * sign > -0.002), "dark {dark}");
             assert!(steps.iter().all(|step| step.abs() < 0.012), "dark {dark}");

@@ -12,7 +12,7 @@ pub fn short(value: f32) -> String {
     let size = value.abs();
     let text = match size {
         0.0 => "0".to_owned(),
-        s if s < 1e-3 || s >= 1e6 => format!("{value:.1e}"),
+        s if !(1e-3..1e6).contains(&s) => format!("{value:.1e}"),
         s if s < 9.9995 => format!("{value:.3}"),
         s if s < 99.995 => format!("{value:.2}"),
         s if s < 999.95 => format!("{value:.1}"),

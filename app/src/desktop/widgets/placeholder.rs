@@ -31,7 +31,8 @@ pub fn loading(ui: &mut Ui, what: &str, progress: &Progress) {
         let bar = if progress.fraction().is_none() { bar.animate(true) } else { bar };
         let response = ui.add(bar);
         response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Computing {what}")));
-        let counted = if progress.total > 0 { format!("{stage} {} of {}", progress.done, progress.total) } else { stage };
+        let counted =
+            if progress.total > 0 { format!("{stage} {} of {}", progress.done, progress.total) } else { stage };
         ui.weak(counted.trim());
     });
 }

@@ -112,7 +112,8 @@ pub fn texture<'a>(
     max_side: usize,
     grid: impl FnOnce() -> Grid<'a>,
 ) -> Option<TextureHandle> {
-    let shared: SharedCache = ctx.data_mut(|data| data.get_temp_mut_or_default::<SharedCache>(Id::unique("golgi textures")).clone());
+    let shared: SharedCache =
+        ctx.data_mut(|data| data.get_temp_mut_or_default::<SharedCache>(Id::unique("golgi textures")).clone());
     let mut cache = shared.lock().unwrap_or_else(PoisonError::into_inner);
     let now = ctx.cumulative_frame_nr();
     if now > cache.swept + IDLE_FRAMES {
@@ -180,7 +181,8 @@ mod tests {
             });
         }
         assert_eq!(asked, 1);
-        let other = texture(&ctx, &Content::of(&numbers, "b"), &scale, 64, || Grid { rows: 2, cols: 2, values: &numbers });
+        let other =
+            texture(&ctx, &Content::of(&numbers, "b"), &scale, 64, || Grid { rows: 2, cols: 2, values: &numbers });
         assert!(other.is_some());
     }
 }

@@ -45,7 +45,9 @@ pub fn token_strip<S: AsRef<str>>(
     let flow = cached_flow(ui, id, tokens, &font, width);
     let (_, area) = ui.allocate_space(vec2(width, flow.height));
     let response = ui.interact(area, id, Sense::click()).on_hover_cursor(CursorIcon::PointingHand);
-    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::ListBox, true, format!("{} tokens", tokens.len())));
+    response.widget_info(|| {
+        egui::WidgetInfo::labeled(egui::accesskit::Role::ListBox, true, format!("{} tokens", tokens.len()))
+    });
 
     let at = |pointer: Option<egui::Pos2>| pointer.and_then(|pos| flow.at(pos - area.min.to_vec2()));
     let pointed = at(response.hover_pos());

@@ -4,7 +4,10 @@
 //! positions get coarser than a row behind some hundred thousand rows.
 
 use egui::accesskit::Role;
-use egui::{Align2, Color32, CursorIcon, FontId, Id, Painter, Rect, Response, Sense, TextStyle, Ui, Vec2, Visuals, WidgetInfo, pos2};
+use egui::{
+    Align2, Color32, CursorIcon, FontId, Id, Painter, Rect, Response, Sense, TextStyle, Ui, Vec2, Visuals, WidgetInfo,
+    pos2,
+};
 
 use super::heatmap::one_line;
 use super::highlight::{Light, outline, veil};
@@ -128,7 +131,13 @@ struct Offset {
 
 impl VirtualTable<'_> {
     /// Draws it, `size` big; `paint` is asked for each visible cell.
-    pub fn show(&self, ui: &mut Ui, id: impl std::hash::Hash + std::fmt::Debug, size: Vec2, paint: &mut dyn FnMut(&Cell<'_>)) -> TableResponse {
+    pub fn show(
+        &self,
+        ui: &mut Ui,
+        id: impl std::hash::Hash + std::fmt::Debug,
+        size: Vec2,
+        paint: &mut dyn FnMut(&Cell<'_>),
+    ) -> TableResponse {
         let id = ui.make_persistent_id(("table", id));
         let (_, area) = ui.allocate_space(size.max(Vec2::new(60.0, 60.0)));
         let font = TextStyle::Body.resolve(ui.style());
@@ -171,6 +180,9 @@ impl VirtualTable<'_> {
         }
 
         let sorted = self.headings(ui, id, header, &widths, offset.x as f32);
+        if sorted.is_some() {
+            response.request_focus();
+        }
         let painter = ui.painter_at(body);
         let first = (offset.y / row_height) as usize;
         let end = (((offset.y + viewport) / row_height).ceil() as usize).min(self.rows);
@@ -179,7 +191,15 @@ impl VirtualTable<'_> {
             let top = body.top() + (row as f64 * row_height - offset.y) as f32;
             let line = Rect::from_x_y_ranges(body.x_range(), top..=top + row_height as f32);
             self.row(&painter, ui.visuals(), &font, (row, line), (&widths, offset.x as f32), pointed, paint);
-            if named && accessible::part(ui, id.with(row), line.intersect(body), self.selected == Some(row), &(self.describe)(row)) {
+            if named
+                && accessible::part(
+                    ui,
+                    id.with(row),
+                    line.intersect(body),
+                    self.selected == Some(row),
+                    &(self.describe)(row),
+                )
+            {
                 chosen = Some(row);
             }
         }
@@ -250,7 +270,11 @@ impl VirtualTable<'_> {
                     sorted = Some(now.clicked(index, column.numeric));
                 }
             }
-            let color = if order.is_some() || response.hovered() { visuals.strong_text_color() } else { visuals.weak_text_color() };
+            let color = if order.is_some() || response.hovered() {
+                visuals.strong_text_color()
+            } else {
+                visuals.weak_text_color()
+            };
             let arrow = match order {
                 Some(Sort { descending: true, .. }) => " ⏷",
                 Some(_) => " ⏶",

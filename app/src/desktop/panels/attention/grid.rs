@@ -12,6 +12,7 @@ use crate::desktop::widgets::accessible;
 use crate::desktop::widgets::colormap::Scale;
 use crate::desktop::widgets::highlight::{Light, outline};
 use crate::desktop::widgets::number;
+use crate::desktop::widgets::scroll;
 use crate::desktop::widgets::texture::{Content, Grid, texture};
 use crate::session::selection::Selection;
 
@@ -23,7 +24,14 @@ const GAP: f32 = 4.0;
 const TEXTURE_SIDE: usize = 128;
 
 /// Draws the heads of `list` in the room that is left: a row per layer in that order, flowing in any other.
-pub fn thumbnails(ctx: &PanelContext<'_>, ui: &mut Ui, maps: &Arc<AttentionMaps>, list: &[(usize, usize)], order: Order, options: Options) {
+pub fn thumbnails(
+    ctx: &PanelContext<'_>,
+    ui: &mut Ui,
+    maps: &Arc<AttentionMaps>,
+    list: &[(usize, usize)],
+    order: Order,
+    options: Options,
+) {
     let by_layer = order == Order::Layer;
     let margin = if by_layer { 30.0 } else { 0.0 };
     let room = (ui.available_width() - margin - 12.0).max(SMALLEST);
@@ -34,12 +42,15 @@ pub fn thumbnails(ctx: &PanelContext<'_>, ui: &mut Ui, maps: &Arc<AttentionMaps>
     let selected = list.iter().position(|&(layer, head)| ctx.selection.is_head(layer as u32, head as u32));
 
     let mut area = ScrollArea::both().id_salt("heads").auto_shrink(false);
+    let offset_id = ui.scope_id().with("offset");
     if let Some(row) = newly_selected(ui, selected).map(|index| index / cols) {
-        let (top, height) = (row as f32 * tile.y, ui.available_height());
-        area = area.vertical_scroll_offset((top - height / 2.0 + tile.y / 2.0).max(0.0));
+        let offset: f32 = ui.data(|data| data.get_temp(offset_id)).unwrap_or(0.0);
+        let (height, top) = (f64::from(tile.y), row as f64 * f64::from(tile.y));
+        let offset = scroll::reveal(f64::from(offset), top, height, f64::from(ui.available_height()));
+        area = area.vertical_scroll_offset(offset as f32);
     }
     ui.spacing_mut().item_spacing.y = 0.0;
-    area.show_rows(ui, tile.y, rows, |ui, range| {
+    let shown = area.show_rows(ui, tile.y, rows, |ui, range| {
         let size = vec2(margin + cols as f32 * tile.x, range.len() as f32 * tile.y);
         let (_, place) = ui.allocate_space(size);
         for (line, row) in range.enumerate() {
@@ -49,12 +60,18 @@ pub fn thumbnails(ctx: &PanelContext<'_>, ui: &mut Ui, maps: &Arc<AttentionMaps>
                 let min = pos2(place.left() + margin + col as f32 * tile.x, top);
                 let rect = Rect::from_min_size(min, Vec2::splat(side));
                 if col == 0 && by_layer {
-                    layer_name(ctx, ui, Rect::from_min_max(pos2(place.left(), top), pos2(min.x - 4.0, top + side)), layer);
+                    layer_name(
+                        ctx,
+                        ui,
+                        Rect::from_min_max(pos2(place.left(), top), pos2(min.x - 4.0, top + side)),
+                        layer,
+                    );
                 }
                 thumbnail(ctx, ui, maps, (layer, head), rect, order, options, selected == Some(index));
             }
         }
     });
+    ui.data_mut(|data| data.insert_temp(offset_id, shown.state.clamped_offset().y));
 }
 
 /// How many thumbnails lie side by side, and how big they are.
@@ -82,7 +99,13 @@ fn layer_name(ctx: &PanelContext<'_>, ui: &Ui, rect: Rect, layer: usize) {
         Light::Hovered => ctx.palette.text_strong,
         Light::Selected => ctx.palette.accent,
     };
-    ui.painter().text(rect.right_center(), Align2::RIGHT_CENTER, format!("L{layer}"), TextStyle::Small.resolve(ui.style()), color);
+    ui.painter().text(
+        rect.right_center(),
+        Align2::RIGHT_CENTER,
+        format!("L{layer}"),
+        TextStyle::Small.resolve(ui.style()),
+        color,
+    );
     let response = ui.interact(rect, ui.scope_id().with(("layer", layer)), Sense::CLICK);
     if response.hovered() {
         ctx.set_hover(Selection::of_layer(layer as u32));
@@ -129,7 +152,13 @@ fn thumbnail(
     if let Some(value) = score.and_then(|score| order.score(score)) {
         let color = if selected { ctx.palette.accent } else { ctx.palette.text_weak };
         let font = TextStyle::Small.resolve(ui.style());
-        ui.painter().text(rect.center_bottom() + vec2(0.0, 1.0), Align2::CENTER_TOP, format!("{layer}.{head}  {value:.2}"), font, color);
+        ui.painter().text(
+            rect.center_bottom() + vec2(0.0, 1.0),
+            Align2::CENTER_TOP,
+            format!("{layer}.{head}  {value:.2}"),
+            font,
+            color,
+        );
     }
     if accessible::listening(ui) {
         clicked |= accessible::part(ui, id.with("name"), rect, selected, &format!("head L{layer}H{head}"));

@@ -24,8 +24,15 @@ pub enum Order {
 
 impl Order {
     /// All of them.
-    pub const ALL: [Order; 7] =
-        [Order::Layer, Order::Previous, Order::Induction, Order::Duplicate, Order::First, Order::Current, Order::Entropy];
+    pub const ALL: [Order; 7] = [
+        Order::Layer,
+        Order::Previous,
+        Order::Induction,
+        Order::Duplicate,
+        Order::First,
+        Order::Current,
+        Order::Entropy,
+    ];
 
     /// In the menu.
     pub fn name(self) -> &'static str {
@@ -70,7 +77,8 @@ impl Order {
 /// The heads of the layers `first..=last` in order, as `(layer, head)`.
 pub fn heads(maps: &AttentionMaps, order: Order, (first, last): (usize, usize)) -> Vec<(usize, usize)> {
     let layers = first..last.saturating_add(1).min(maps.n_layers);
-    let mut heads: Vec<(usize, usize)> = layers.flat_map(|layer| (0..maps.n_heads).map(move |head| (layer, head))).collect();
+    let mut heads: Vec<(usize, usize)> =
+        layers.flat_map(|layer| (0..maps.n_heads).map(move |head| (layer, head))).collect();
     let key = |&(layer, head): &(usize, usize)| {
         let score = score(maps, layer, head).and_then(|score| order.score(score)).unwrap_or(f32::NEG_INFINITY);
         if order == Order::Entropy { -score } else { score }

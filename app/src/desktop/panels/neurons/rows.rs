@@ -66,7 +66,9 @@ fn wanted(text: &str) -> Option<Wanted> {
     }
     if let Ok(unit) = text.parse::<Unit>() {
         return match unit.site {
-            Site::Block { layer, point: BlockPoint::MlpPost } => Some(Wanted { layer: Some(layer), index: Some(unit.index) }),
+            Site::Block { layer, point: BlockPoint::MlpPost } => {
+                Some(Wanted { layer: Some(layer), index: Some(unit.index) })
+            }
             _ => None,
         };
     }
@@ -242,7 +244,9 @@ mod tests {
         assert_eq!(rows.row_of(&Unit::neuron(0, 3)), None, "no such neuron, although layer 1 begins there");
         assert_eq!(rows.row_of(&Unit::neuron(u32::MAX, 0)), None);
         assert_eq!(rows.row_of(&Unit::head(0, 1)), None);
-        assert!(rows.csv().starts_with("unit,layer,index,activation,attribution,read_norm,write_norm\nblocks.1.mlp.hook_post:1,1,1,3,0.3,1,5\n"));
+        assert!(rows.csv().starts_with(
+            "unit,layer,index,activation,attribution,read_norm,write_norm\nblocks.1.mlp.hook_post:1,1,1,3,0.3,1,5\n"
+        ));
     }
 
     #[test]

@@ -50,7 +50,8 @@ impl Header {
         let model = ctx.document().model();
         for (text, name, step) in [("‹", "Previous unit", -1i64), ("›", "Next unit", 1)] {
             let next = neighbour(unit, step).filter(|next| model.is_none_or(|model| model.has_unit(next)));
-            let response = ui.add_enabled(next.is_some(), egui::Button::new(text)).accessible_name(name).on_hover_text(name);
+            let response =
+                ui.add_enabled(next.is_some(), egui::Button::new(text)).accessible_name(name).on_hover_text(name);
             if let Some(next) = next.filter(|_| response.clicked()) {
                 ctx.select(Selection::of_unit(&next));
             }
@@ -77,13 +78,18 @@ impl Header {
 
     fn changes(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, unit: &Unit) {
         ui.horizontal_wrapped(|ui| {
-            let zero = ui.button(format!("{} Zero it", icons::PROHIBIT)).on_hover_text("Adds an intervention: the unit's activation becomes 0");
-            let scale = ui.button("Scale it").on_hover_text("Adds an intervention: the unit's activation is multiplied by the factor");
+            let zero = ui
+                .button(format!("{} Zero it", icons::PROHIBIT))
+                .on_hover_text("Adds an intervention: the unit's activation becomes 0");
+            let scale = ui
+                .button("Scale it")
+                .on_hover_text("Adds an intervention: the unit's activation is multiplied by the factor");
             ui.add(DragValue::new(&mut self.factor).prefix("× ").speed(0.05).range(-100.0..=100.0).max_decimals(2))
                 .accessible_name("Factor");
             let token = ctx.selection.token;
             if token.is_some() {
-                ui.checkbox(&mut self.here_only, "at the selected token only").on_hover_text("Otherwise at every position, generated ones included");
+                ui.checkbox(&mut self.here_only, "at the selected token only")
+                    .on_hover_text("Otherwise at every position, generated ones included");
             }
             let edit = if zero.clicked() {
                 Edit::Zero

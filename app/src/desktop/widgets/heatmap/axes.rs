@@ -40,12 +40,21 @@ pub fn col_room(ui: &Ui, names: &[String], font: &FontId, width: f32) -> f32 {
 fn longest(painter: &Painter, names: &[String], font: &FontId) -> Option<f32> {
     // A sample: what is longer than its longest is cut.
     let step = names.len().div_ceil(200).max(1);
-    let widths = names.iter().step_by(step).map(|name| one_line(painter, name, font, Color32::PLACEHOLDER, LONGEST).size().x);
+    let widths =
+        names.iter().step_by(step).map(|name| one_line(painter, name, font, Color32::PLACEHOLDER, LONGEST).size().x);
     widths.reduce(f32::max)
 }
 
 /// Paints the names of the visible rows into `area`, to the left of the grid.
-pub fn rows(painter: &Painter, area: Rect, view: &View, names: &[String], font: &FontId, visuals: &Visuals, light: &dyn Fn(usize) -> Light) {
+pub fn rows(
+    painter: &Painter,
+    area: Rect,
+    view: &View,
+    names: &[String],
+    font: &FontId,
+    visuals: &Visuals,
+    light: &dyn Fn(usize) -> Light,
+) {
     let step = (font.size / view.cell.y).ceil().max(1.0) as usize;
     for row in view.visible_rows() {
         let lit = light(row);
@@ -55,7 +64,11 @@ pub fn rows(painter: &Painter, area: Rect, view: &View, names: &[String], font: 
         }
         let cell = view.cell_rect(row, 0);
         let galley = one_line(painter, name, font, Color32::PLACEHOLDER, area.width() - 6.0);
-        let middle = if step == 1 { cell.center().y } else { cell.center().y.clamp(area.top() + font.size / 2.0, area.bottom()) };
+        let middle = if step == 1 {
+            cell.center().y
+        } else {
+            cell.center().y.min(area.bottom()).max(area.top() + font.size / 2.0)
+        };
         let at = Align2::RIGHT_CENTER.anchor_size(pos2(area.right() - 4.0, middle), galley.size());
         back(painter, at.expand2(vec2(2.0, 0.0)), lit, visuals);
         painter.galley(at.min, galley, color(lit, visuals));
@@ -63,7 +76,15 @@ pub fn rows(painter: &Painter, area: Rect, view: &View, names: &[String], font: 
 }
 
 /// Paints the names of the visible columns into `area`, above the grid.
-pub fn cols(painter: &Painter, area: Rect, view: &View, names: &[String], font: &FontId, visuals: &Visuals, light: &dyn Fn(usize) -> Light) {
+pub fn cols(
+    painter: &Painter,
+    area: Rect,
+    view: &View,
+    names: &[String],
+    font: &FontId,
+    visuals: &Visuals,
+    light: &dyn Fn(usize) -> Light,
+) {
     let flat = view.cell.x >= FLAT;
     let step = if flat { 1 } else { (font.size / view.cell.x).ceil().max(1.0) as usize };
     for col in view.visible_cols() {
@@ -81,7 +102,8 @@ pub fn cols(painter: &Painter, area: Rect, view: &View, names: &[String], font: 
         } else {
             let galley = one_line(painter, name, font, Color32::PLACEHOLDER, area.height() - 6.0);
             let size = galley.size();
-            let at = Rect::from_min_size(pos2(middle - size.y / 2.0, area.bottom() - 4.0 - size.x), vec2(size.y, size.x));
+            let at =
+                Rect::from_min_size(pos2(middle - size.y / 2.0, area.bottom() - 4.0 - size.x), vec2(size.y, size.x));
             back(painter, at.expand2(vec2(0.0, 2.0)), lit, visuals);
             // Turned to the left around its own corner, the text runs upwards.
             painter.add(TextShape::new(at.left_bottom(), galley, color(lit, visuals)).with_angle(-FRAC_PI_2));

@@ -7,7 +7,10 @@ mod axes;
 mod view;
 
 use egui::accesskit::Role;
-use egui::{Align2, Color32, CursorIcon, Id, Key, Modifiers, PointerButton, Pos2, Rect, Response, Sense, TextStyle, Ui, Vec2, WidgetInfo};
+use egui::{
+    Align2, Color32, CursorIcon, Id, Key, Modifiers, PointerButton, Pos2, Rect, Response, Sense, TextStyle, Ui, Vec2,
+    WidgetInfo,
+};
 
 pub use axes::one_line;
 pub use view::{Camera, CellSize, View};
@@ -90,6 +93,7 @@ impl Heatmap<'_> {
         let response = ui.interact(area, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::labeled(Role::ListGrid, true, self.name));
         let mut view = self.view(ui, id, area);
+        self.follow_selection(ui, id, &mut view);
         let mut clicked = self.navigate(ui, id, area, &mut view, &response);
 
         let pointed = response.hover_pos().and_then(|pos| place_at(&view, area, pos));
@@ -123,6 +127,18 @@ impl Heatmap<'_> {
         let flat = axes::col_room(ui, self.col_names, &font, f32::INFINITY);
         let width = new(flat).cell.x;
         new(axes::col_room(ui, self.col_names, &font, width))
+    }
+
+    /// A cell that has just been selected, here or elsewhere, is brought into view.
+    fn follow_selection(&self, ui: &Ui, id: Id, view: &mut View) {
+        let id = id.with("selected");
+        let before: Option<(usize, usize)> = ui.data(|data| data.get_temp(id)).flatten();
+        if self.selected != before {
+            ui.data_mut(|data| data.insert_temp(id, self.selected));
+            if let Some((row, col)) = self.selected.filter(|&(row, col)| row < self.grid.rows && col < self.grid.cols) {
+                view.reveal(row, col);
+            }
+        }
     }
 
     /// Scrolls, zooms and pans; answers where the arrow keys lead.
@@ -193,7 +209,13 @@ impl Heatmap<'_> {
                 Color32::WHITE,
             );
         } else if !self.grid.values.is_empty() {
-            cells.text(view.rect.center(), Align2::CENTER_CENTER, "…", TextStyle::Body.resolve(ui.style()), visuals.weak_text_color());
+            cells.text(
+                view.rect.center(),
+                Align2::CENTER_CENTER,
+                "…",
+                TextStyle::Body.resolve(ui.style()),
+                visuals.weak_text_color(),
+            );
         }
         self.lines(&cells, view, visuals.panel_fill);
         self.texts(ui, &cells, view);
@@ -219,8 +241,24 @@ impl Heatmap<'_> {
         let font = TextStyle::Small.resolve(ui.style());
         let left = Rect::from_min_max(egui::pos2(area.left(), view.rect.top()), view.rect.left_bottom());
         let over = Rect::from_min_max(egui::pos2(view.rect.left(), area.top()), view.rect.right_top());
-        axes::rows(&painter.with_clip_rect(left.intersect(painter.clip_rect())), left, view, self.row_names, &font, visuals, &row_light);
-        axes::cols(&painter.with_clip_rect(over.intersect(painter.clip_rect())), over, view, self.col_names, &font, visuals, &col_light);
+        axes::rows(
+            &painter.with_clip_rect(left.intersect(painter.clip_rect())),
+            left,
+            view,
+            self.row_names,
+            &font,
+            visuals,
+            &row_light,
+        );
+        axes::cols(
+            &painter.with_clip_rect(over.intersect(painter.clip_rect())),
+            over,
+            view,
+            self.col_names,
+            &font,
+            visuals,
+            &col_light,
+        );
     }
 
     /// Thin gaps between big cells.
