@@ -43,7 +43,8 @@ pub enum HubError {
     },
     /// The hub cannot be reached, or answers with an error.
     #[error(
-        "the hub does not deliver {what} ({cause}); check the connection and run the command again, it goes on where it stopped"
+        "the hub does not deliver {what} ({cause}); check the connection and run the command again, it goes on where \
+         it stopped"
     )]
     Transfer {
         /// What was asked for.

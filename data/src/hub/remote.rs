@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, Proxy};
 
 use super::address::is_inside;
 use super::error::io_error;
@@ -64,6 +64,8 @@ pub(super) fn fetch(hub: &Hub, address: &Address, ctx: &RunContext) -> Result<Sn
         .timeout_recv_response(Some(Duration::from_secs(60)))
         .timeout_per_read(Some(Duration::from_secs(60)))
         .user_agent(concat!("golgi/", env!("CARGO_PKG_VERSION")))
+        // A hub on this machine is not behind a proxy.
+        .proxy(if is_local(&hub.endpoint) { None } else { Proxy::try_from_env() })
         .build()
         .new_agent();
     let remote = Remote { hub, repo: &address.repo, agent, ctx };
@@ -399,6 +401,13 @@ fn origin(url: &str) -> Option<&str> {
     let host = url.find("://")? + 3;
     let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |at| host + at);
     Some(&url[..end])
+}
+
+fn is_local(url: &str) -> bool {
+    let host = origin(url).and_then(|origin| origin.split("://").nth(1)).unwrap_or_default();
+    ["localhost", "127.0.0.1", "[::1]"]
+        .iter()
+        .any(|local| host.strip_prefix(local).is_some_and(|rest| rest.is_empty() || rest.starts_with(':')))
 }
 
 /// Percent-encodes all but letters, digits, `-._~` and the characters of `also`.

@@ -74,8 +74,8 @@ static CATALOGUE: [CatalogueEntry; 4] = [
     CatalogueEntry {
         name: "gemma3-270m",
         title: "Gemma 3 270M",
-        description: "Google's smallest Gemma 3 (18 layers, 640 wide, a vocabulary of 262 144), quantised to 4 to 8 bits; \
-                      it writes many languages. Base model, no chat.",
+        description: "Google's smallest Gemma 3 (18 layers, 640 wide, a vocabulary of 262 144), quantised to 4 to 8 \
+                      bits; it writes many languages. Base model, no chat.",
         licence: "Gemma Terms of Use",
         licence_url: "https://ai.google.dev/gemma/terms",
         needs_consent: true,
@@ -127,7 +127,7 @@ static CATALOGUE: [CatalogueEntry; 4] = [
     CatalogueEntry {
         name: "minilm",
         title: "all-MiniLM-L6-v2",
-        description: "A sentence encoder of the BERT family (6 layers, 384 wide). Golgi also searches explanations with it.",
+        description: "A sentence encoder of the BERT family (6 layers, 384 wide). Golgi searches explanations with it.",
         licence: "Apache-2.0",
         licence_url: "https://www.apache.org/licenses/LICENSE-2.0",
         needs_consent: false,

@@ -167,12 +167,12 @@ impl Resolver {
     pub fn resolve(&self, spec: &str, ctx: &RunContext) -> Result<ModelFiles, ResolveError> {
         let path = Path::new(spec);
         if spec.starts_with("hf://") {
-            self.from_hub(spec, &Address::parse(spec)?, ctx)
+            self.open_from_hub(spec, &Address::parse(spec)?, ctx)
         } else if let Some(entry) = catalogue().iter().find(|entry| entry.name == spec) {
-            self.from_catalogue(entry, ctx)
+            self.open_from_catalogue(entry, ctx)
         } else if let Some(address) = cached_repo(path) {
             let hub = Hub { cache: path.parent().unwrap_or(Path::new(".")).to_owned(), ..self.hub.clone() };
-            Resolver { hub, allow_download: false, ..self.clone() }.from_hub(spec, &address, ctx)
+            Resolver { hub, allow_download: false, ..self.clone() }.open_from_hub(spec, &address, ctx)
         } else if path.exists() {
             open(spec, path, Origin::default(), ctx)
         } else {
@@ -181,7 +181,7 @@ impl Resolver {
         }
     }
 
-    fn from_catalogue(&self, entry: &CatalogueEntry, ctx: &RunContext) -> Result<ModelFiles, ResolveError> {
+    fn open_from_catalogue(&self, entry: &CatalogueEntry, ctx: &RunContext) -> Result<ModelFiles, ResolveError> {
         let path = if entry.is_installed(&self.home) {
             entry.path(&self.home)
         } else if self.allow_download && !self.offline && !entry.needs_consent {
@@ -198,7 +198,7 @@ impl Resolver {
         open(entry.name, &path, origin, ctx)
     }
 
-    fn from_hub(&self, spec: &str, address: &Address, ctx: &RunContext) -> Result<ModelFiles, ResolveError> {
+    fn open_from_hub(&self, spec: &str, address: &Address, ctx: &RunContext) -> Result<ModelFiles, ResolveError> {
         let target = |folder: &Path| address.file.as_ref().map_or(folder.to_owned(), |file| folder.join(file));
         let whole = |folder: &Path| target(folder).is_file() || is_whole(folder);
         let cached = self.hub.snapshot(address)?.filter(|snapshot| whole(&snapshot.path));

@@ -97,21 +97,14 @@ fn without_generation_tags(source: &str) -> String {
     let mut rest = source;
     while let Some(start) = rest.find("{%") {
         let Some(end) = rest[start..].find("%}").map(|end| start + end) else { break };
-        let inside = &rest[start + 2..end];
-        let name = inside.trim_matches(['-', '+']).trim();
-        let replacement = match name {
-            "generation" => "if true",
-            "endgeneration" => "endif",
-            _ => name,
-        };
-        out.push_str(&rest[..start + 2]);
-        if replacement == name {
-            out.push_str(inside)
-        } else {
-            out.push_str(&inside.replace(name, &format!(" {replacement} ")))
+        let (before, inside) = (&rest[..start], &rest[start..end]);
+        out.push_str(before);
+        match inside.trim_matches(['{', '%', '-', '+', ' ']) {
+            "generation" => out.push_str(&inside.replace("generation", " if true ")),
+            "endgeneration" => out.push_str(&inside.replace("endgeneration", " endif ")),
+            _ => out.push_str(inside),
         }
-        out.push_str("%}");
-        rest = &rest[end + 2..];
+        rest = &rest[end..];
     }
     out + rest
 }

@@ -1,8 +1,8 @@
 //! Tokenizers from the metadata of a GGUF: byte-level BPE (`gpt2`), SentencePiece-style BPE (`llama`) and WordPiece
 //! (`bert`).
 //!
-//! The keys are those of `docs/gguf.md` of ggml. SentencePiece files carry scores instead of merges; merging by score is
-//! the same as merging in the order of the merges that [`merges_from_scores`] rebuilds. What a file does not say is
+//! The keys are those of `docs/gguf.md` of ggml. SentencePiece files carry scores instead of merges; merging by score
+//! is the same as merging in the order of the merges that [`merges_from_scores`] rebuilds. What a file does not say is
 //! taken as llama.cpp takes it.
 
 use std::collections::HashMap;
@@ -128,7 +128,7 @@ impl<'a> Source<'a> {
                 continue;
             }
             let rstrip = swallow && !matches!(token.as_str(), "<unk>" | "<s>" | "<|endoftext|>");
-            // Runs of spaces are found among marks, since text may spell marks out. A prefix would spoil their spelling.
+            // Runs of spaces are found among marks, since text may spell marks out. A prefix would spoil that.
             let normalized = marks && !prefix && token.contains(' ');
             let added = AddedToken::from(token.clone(), special).normalized(normalized).rstrip(rstrip);
             if special { control.push(added) } else { user.push(added) }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Map, Value};
 use tokenizers::decoders::byte_level::ByteLevel as ByteLevelDecoder;
@@ -192,8 +192,8 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, TokenizerError> {
     Ok(Some(bytes))
 }
 
-fn read_object(path: &PathBuf) -> Result<Option<Map<String, Value>>, TokenizerError> {
+fn read_object(path: &Path) -> Result<Option<Map<String, Value>>, TokenizerError> {
     let Some(bytes) = read(path)? else { return Ok(None) };
     let parsed = serde_json::from_slice(&bytes);
-    parsed.map(Some).map_err(|e| TokenizerError::Damaged { path: path.clone(), cause: e.to_string() })
+    parsed.map(Some).map_err(|e| TokenizerError::Damaged { path: path.to_owned(), cause: e.to_string() })
 }

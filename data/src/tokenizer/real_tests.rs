@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::tests::{Meta, from_entries};
 use super::*;
 use crate::models::{catalogue, home};
 use crate::weights::Weights;
@@ -87,6 +88,53 @@ fn minilm_agrees_with_the_reference() {
     assert_eq!((long.len(), tokenizer.encode("cat").unwrap().len()), (302, 3));
     assert_eq!((tokenizer.vocab_size(), tokenizer.pad(), tokenizer.piece(101)), (30_522, Some(0), "[CLS]".to_owned()));
     assert_eq!(tokenizer.decode(&[1037, 4937]), "a cat");
+}
+
+/// The list of words of MiniLM as a GGUF stores it gives what `tokenizer.json` gives.
+#[test]
+fn minilm_in_a_gguf_agrees_with_the_reference() {
+    let text = std::fs::read_to_string(installed("minilm").join("vocab.txt")).unwrap();
+    let is_special = |word: &str| matches!(word, "[PAD]" | "[UNK]" | "[CLS]" | "[SEP]" | "[MASK]");
+    let spell = |word: &str| match word.strip_prefix("##") {
+        Some(rest) => rest.to_owned(),
+        None if is_special(word) => word.to_owned(),
+        None => format!("▁{word}"),
+    };
+    let tokens: Vec<String> = text.lines().map(spell).collect();
+    let types: Vec<i32> = text.lines().map(|word| if is_special(word) { 3 } else { 1 }).collect();
+    let tokenizer = from_entries(&[
+        ("tokenizer.ggml.model", Meta::Text("bert")),
+        ("tokenizer.ggml.tokens", Meta::Texts(&tokens.iter().map(String::as_str).collect::<Vec<_>>())),
+        ("tokenizer.ggml.token_type", Meta::Ints(&types)),
+        ("tokenizer.ggml.unknown_token_id", Meta::Number(100)),
+        ("tokenizer.ggml.seperator_token_id", Meta::Number(102)),
+        ("tokenizer.ggml.cls_token_id", Meta::Number(101)),
+    ])
+    .unwrap();
+    compare(&tokenizer, "minilm", |text| tokenizer.encode(text).unwrap());
+}
+
+/// A vocabulary of 900 entries with a space before the text, which no model of the catalogue has.
+#[test]
+fn scores_merge_as_sentencepiece_does() {
+    let fixture = reference("sentencepiece.json");
+    let tokens: Vec<&str> = fixture["tokens"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let scores: Vec<f32> = fixture["scores"].as_array().unwrap().iter().map(|s| s.as_f64().unwrap() as f32).collect();
+    let types: Vec<i32> = ids(&fixture["types"]).into_iter().map(|kind| kind as i32).collect();
+    let tokenizer = from_entries(&[
+        ("tokenizer.ggml.model", Meta::Text("llama")),
+        ("tokenizer.ggml.tokens", Meta::Texts(&tokens)),
+        ("tokenizer.ggml.scores", Meta::Floats(&scores)),
+        ("tokenizer.ggml.token_type", Meta::Ints(&types)),
+    ])
+    .unwrap();
+    for case in fixture["cases"].as_array().unwrap() {
+        let text = case["text"].as_str().unwrap();
+        let actual = tokenizer.encode_raw(text).unwrap();
+        assert_eq!(actual, ids(&case["ids"]), "{text:?}");
+        assert_eq!(tokenizer.decode(&actual), text.replace('▁', " "));
+    }
+    assert_eq!(tokenizer.encode("to be").unwrap()[0], 1);
 }
 
 /// Gemma's terms must be accepted, so it is only there if somebody has fetched it.

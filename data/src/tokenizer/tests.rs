@@ -11,7 +11,7 @@ use super::*;
 use crate::weights::Weights;
 
 /// A value for the metadata of a GGUF made by [`gguf`].
-enum Meta<'a> {
+pub(super) enum Meta<'a> {
     Text(&'a str),
     Flag(bool),
     Number(u32),
@@ -68,7 +68,7 @@ fn gguf(entries: &[(&str, Meta)]) -> Vec<u8> {
     out
 }
 
-fn from_entries(entries: &[(&str, Meta)]) -> Result<Tokenizer, TokenizerError> {
+pub(super) fn from_entries(entries: &[(&str, Meta)]) -> Result<Tokenizer, TokenizerError> {
     let weights = Weights::from_bytes(gguf(entries), "test.gguf").unwrap();
     Tokenizer::from_gguf(weights.gguf().unwrap())
 }
@@ -275,9 +275,16 @@ fn render(source: &str) -> Result<String, TokenizerError> {
 #[test]
 fn templates_render_as_the_reference_does() {
     // Blocks swallow the space before and the line break after them.
-    let loops = "{{ bos_token }}{% for m in messages %}\n  {% if m['role'] == 'user' %}\nU:{{ m.content.strip() }}\n  {% else %}\nA:{{ m['content'] | upper }}{{ eos_token }}\n  {% endif %}\n{% endfor %}\n{% if add_generation_prompt %}G{% endif %}";
+    let loops = concat!(
+        "{{ bos_token }}{% for m in messages %}\n  {% if m['role'] == 'user' %}\nU:{{ m.content.strip() }}\n",
+        "  {% else %}\nA:{{ m['content'] | upper }}{{ eos_token }}\n  {% endif %}\n{% endfor %}\n",
+        "{% if add_generation_prompt %}G{% endif %}"
+    );
     assert_eq!(render(loops).unwrap(), "<s>U:Hi <b>\nA:YES\nG");
-    let scoped = "{% set ns = namespace(n=0) %}{% for m in messages if m.role == 'user' %}{% set ns.n = ns.n + 1 %}{% endfor %}{{ ns.n }}{{ messages[-1:][0].role.startswith('ass') }}";
+    let scoped = concat!(
+        "{% set ns = namespace(n=0) %}{% for m in messages if m.role == 'user' %}{% set ns.n = ns.n + 1 %}",
+        "{% endfor %}{{ ns.n }}{{ messages[-1:][0].role.startswith('ass') }}"
+    );
     assert_eq!(render(scoped).unwrap(), "1True");
     assert_eq!(render("{{ strftime_now('%d %b %Y') }}").unwrap(), "29 Feb 2000");
     assert_eq!(render("{% if tools is none and not documents %}ok{% endif %}").unwrap(), "ok");
