@@ -2,13 +2,14 @@
 //!
 //! [`run`] opens it. Panels are in [`panels`], what they are made of in [`widgets`], colours and type in [`theme`].
 
+pub mod actions;
 pub mod app;
+pub mod command_palette;
 pub mod dialogs;
 pub mod dock;
 pub mod fonts;
 pub mod icon;
 pub mod menus;
-pub mod palette;
 pub mod panels;
 pub mod screenshot;
 pub mod shell;

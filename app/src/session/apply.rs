@@ -17,7 +17,9 @@ impl Session {
             Command::ClearSelection => self.selection = Selection::default(),
             Command::Hover(hover) => self.hover.merge(&hover),
             Command::Want(kinds) => self.wanted = kinds,
-            Command::OpenModel(_) | Command::Generate(_) | Command::Retry(_) => self.ask_backend(command),
+            Command::OpenModel(_) | Command::FetchModel(_) | Command::Generate(_) | Command::Retry(_) => {
+                self.ask_backend(command);
+            }
             Command::CloseModel => {
                 self.document = Document::default();
                 self.selection = Selection::default();
@@ -62,11 +64,7 @@ impl Session {
                 self.recent.forget(&spec);
                 self.store_recent();
             }
-            Command::SaveScript(Some(path)) => {
-                let notice = super::script_export::save(&self.document, &self.selection, &path);
-                self.notices.push(notice);
-            }
-            Command::SaveScript(None) | Command::ExportPanelPng { .. } => self.window_requests.push(command),
+            Command::ExportPanelPng { .. } => self.window_requests.push(command),
         }
     }
 

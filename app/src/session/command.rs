@@ -39,6 +39,8 @@ pub enum ThemeChoice {
 pub enum Command {
     /// Opens a model: a catalogue name, a hub folder, a file, `hf://org/repo`.
     OpenModel(String),
+    /// Fetches a model of the catalogue, whose licence the user has accepted, and opens it.
+    FetchModel(String),
     /// Closes the model.
     CloseModel,
     /// Replaces the prompt's text and runs it.
@@ -105,8 +107,6 @@ pub enum Command {
         /// Where to.
         path: Option<PathBuf>,
     },
-    /// Saves the session as a probe script; without a path, a dialog asks.
-    SaveScript(Option<PathBuf>),
 }
 
 /// Sends commands to the session. Cheap to clone; usable from any thread.

@@ -21,7 +21,6 @@ pub mod notice;
 pub mod notices;
 pub mod recent;
 pub mod results;
-pub mod script_export;
 pub mod selection;
 pub mod settings;
 pub mod text;

@@ -1,12 +1,12 @@
 //! What is computed from the prompt: one slot per kind of result.
 
-use golgi_analysis::prompt::attention::report::AttentionMaps;
-use golgi_analysis::prompt::attribution::report::Attribution;
-use golgi_analysis::prompt::effect::report::Effect;
-use golgi_analysis::prompt::logit_lens::report::LogitLens;
-use golgi_analysis::prompt::token_stats::report::TokenStats;
-use golgi_analysis::units::page::report::UnitPage;
-use golgi_analysis::units::table::report::NeuronTable;
+use golgi_analysis::prompt::attention::AttentionMaps;
+use golgi_analysis::prompt::attribution::Attribution;
+use golgi_analysis::prompt::effect::Effect;
+use golgi_analysis::prompt::logit_lens::LogitLens;
+use golgi_analysis::prompt::token_stats::TokenStats;
+use golgi_analysis::units::page::UnitPage;
+use golgi_analysis::units::table::NeuronTable;
 
 use super::loadable::Loadable;
 

@@ -49,6 +49,23 @@ fn is_hidden(c: char) -> bool {
                 | '\u{f0000}'..='\u{10ffff}')
 }
 
+/// A number with thin spaces between groups of three digits: `1 234 567`.
+///
+/// ```
+/// assert_eq!(golgi::session::text::grouped(1234567), "1\u{2009}234\u{2009}567");
+/// ```
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push('\u{2009}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 /// A number of parameters for people: `134.5 M`.
 pub fn count_text(number: u64) -> String {
     match number {
@@ -56,6 +73,19 @@ pub fn count_text(number: u64) -> String {
         1_000..1_000_000 => format!("{:.1} k", number as f64 / 1e3),
         1_000_000..1_000_000_000 => format!("{:.1} M", number as f64 / 1e6),
         _ => format!("{:.2} B", number as f64 / 1e9),
+    }
+}
+
+/// A probability as a percentage with few digits: `87.3 %`, `0.04 %`.
+pub fn percent(prob: f32) -> String {
+    let value = f64::from(prob) * 100.0;
+    match value {
+        v if !v.is_finite() => "–".to_owned(),
+        v if v >= 9.995 => format!("{v:.1} %"),
+        v if v >= 0.01 => format!("{v:.2} %"),
+        v if v >= 0.000_1 => format!("{v:.4} %"),
+        v if v > 0.0 => "<0.0001 %".to_owned(),
+        _ => "0 %".to_owned(),
     }
 }
 
@@ -76,5 +106,8 @@ mod tests {
     #[test]
     fn numbers_for_people() {
         assert_eq!(count_text(134_515_008), "134.5 M");
+        assert_eq!(percent(0.873), "87.3 %");
+        assert_eq!(percent(0.000_42), "0.04 %");
+        assert_eq!(percent(f32::NAN), "–");
     }
 }

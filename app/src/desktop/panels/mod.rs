@@ -11,6 +11,15 @@ use crate::session::Session;
 
 use super::theme::Palette;
 
+mod attention;
+mod interventions;
+mod jobs;
+mod lens;
+mod model;
+mod neurons;
+mod prompt;
+mod unit;
+
 /// What a panel sees of the program while it draws a frame.
 #[derive(Clone, Copy)]
 pub struct PanelContext<'a> {
@@ -79,4 +88,18 @@ pub trait Panel {
 
     /// Draws it.
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut egui::Ui);
+}
+
+/// Every panel, in the order of the menu.
+pub fn all() -> Vec<Box<dyn Panel>> {
+    vec![
+        Box::new(model::ModelPanel::default()),
+        Box::new(prompt::PromptPanel::default()),
+        Box::new(lens::LensPanel::default()),
+        Box::new(attention::AttentionPanel::default()),
+        Box::new(neurons::NeuronsPanel::default()),
+        Box::new(unit::UnitPanel::default()),
+        Box::new(interventions::InterventionsPanel::default()),
+        Box::new(jobs::JobsPanel),
+    ]
 }

@@ -1,0 +1,176 @@
+//! Windows over the window: the system's dialogs for models, the form for a picture, the list of shortcuts.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Wake, Waker};
+use std::thread::Thread;
+
+use egui::{Button, Grid, Id, Modal, RichText, Role, TextEdit, Ui, WidgetInfo};
+
+use super::actions::{Action, Menu};
+use super::theme::Palette;
+use crate::session::command::{Command, CommandSender};
+
+/// Which of the system's dialogs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// For a model's file.
+    File,
+    /// For a model's folder.
+    Folder,
+}
+
+/// Opens the system's dialog; the answer arrives as a command. The window goes on meanwhile.
+pub fn ask_for_model(ask: Ask, commands: CommandSender, ctx: egui::Context) {
+    let dialog = rfd::AsyncFileDialog::new().set_title("Open a model");
+    // The dialog is made here, since macOS wants that on the main thread; its answer is waited for elsewhere.
+    let answer: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match ask {
+        Ask::File => {
+            let kinds = ["gguf", "safetensors", "pth", "pt", "bin", "json"];
+            Box::pin(dialog.add_filter("Models", &kinds).add_filter("Everything", &["*"]).pick_file())
+        }
+        Ask::Folder => Box::pin(dialog.pick_folder()),
+    };
+    let wait = move || {
+        if let Some(chosen) = block_on(answer) {
+            commands.send(Command::OpenModel(chosen.path().to_string_lossy().into_owned()));
+            ctx.request_repaint();
+        }
+    };
+    // Without a thread there is no dialog; the start screen's text field still works.
+    let _ = std::thread::Builder::new().name("dialog".into()).spawn(wait);
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for a future on this thread.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut ctx = TaskContext::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut ctx) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+/// The form that asks where a picture shall go.
+pub struct PictureForm {
+    panel: &'static str,
+    title: &'static str,
+    path: String,
+}
+
+impl PictureForm {
+    /// A form with a proposal.
+    pub fn new(panel: &'static str, title: &'static str) -> PictureForm {
+        let folder = dirs::picture_dir().or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from("."));
+        let path = folder.join(format!("golgi-{panel}.png")).to_string_lossy().into_owned();
+        PictureForm { panel, title, path }
+    }
+
+    /// Draws the form. Returns whether it is done with.
+    pub fn ui(&mut self, ui: &Ui, commands: &CommandSender) -> bool {
+        let shown = Modal::new(Id::unique("picture form")).show(ui.ctx(), |ui| {
+            ui.set_width(460.0);
+            ui.heading(format!("Save a picture of {}", self.title));
+            ui.add_space(6.0);
+            let label = ui.label("File");
+            let field = ui.add(TextEdit::singleline(&mut self.path).desired_width(f32::INFINITY)).labelled_by(label.id);
+            let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
+            if !field.has_focus() && !entered {
+                field.request_focus();
+            }
+            let exists = std::path::Path::new(&self.path).exists();
+            ui.weak(if exists { "There is such a file; it will be replaced." } else { "The panel is saved as it is on the screen." });
+            ui.add_space(8.0);
+            let mut done = false;
+            ui.horizontal(|ui| {
+                let usable = !self.path.trim().is_empty();
+                if ui.add_enabled(usable, Button::new("Save")).clicked() || entered && usable {
+                    let path = Some(PathBuf::from(self.path.trim()));
+                    commands.send(Command::ExportPanelPng { panel: self.panel, path });
+                    done = true;
+                }
+                done |= ui.button("Cancel").clicked();
+            });
+            done
+        });
+        shown.inner || shown.should_close()
+    }
+}
+
+/// Draws the list of shortcuts. Returns whether it is done with.
+pub fn shortcuts_ui(ui: &Ui, palette: &Palette, actions: &[Action]) -> bool {
+    let shown = Modal::new(Id::unique("shortcuts")).show(ui.ctx(), |ui| {
+        ui.set_width(520.0);
+        ui.heading("Keyboard shortcuts");
+        ui.add_space(4.0);
+        for menu in Menu::ALL {
+            let with_keys = || actions.iter().filter(|a| a.menu == menu && a.keys.is_some());
+            if with_keys().next().is_none() {
+                continue;
+            }
+            ui.add_space(6.0);
+            ui.label(RichText::new(menu.title().to_uppercase()).text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak));
+            Grid::new(menu.title()).num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
+                for action in with_keys() {
+                    let keys = action.keys.as_ref().map_or(String::new(), |keys| ui.ctx().format_shortcut(keys));
+                    ui.label(&action.name);
+                    ui.label(RichText::new(keys).color(palette.text_strong));
+                    ui.end_row();
+                }
+            });
+        }
+        ui.add_space(6.0);
+        ui.label(RichText::new("IN THE PROMPT").text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak));
+        Grid::new("prompt keys").num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
+            for (name, keys) in [("Run the text now", "Ctrl+Enter"), ("Move along the tokens", "Arrow keys")] {
+                ui.label(name);
+                ui.label(RichText::new(keys).color(palette.text_strong));
+                ui.end_row();
+            }
+        });
+        ui.add_space(10.0);
+        let close = ui.button("Close");
+        close.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Close the list of shortcuts"));
+        close.clicked()
+    });
+    shown.inner || shown.should_close()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn futures_are_waited_for_without_spinning() {
+        let (send, receive) = crossbeam_channel::bounded::<u8>(1);
+        let mut polls = 0;
+        let future = std::future::poll_fn(move |ctx| {
+            polls += 1;
+            if let Ok(value) = receive.try_recv() {
+                return Poll::Ready((value, polls));
+            }
+            let (waker, send) = (ctx.waker().clone(), send.clone());
+            std::thread::spawn(move || {
+                send.send(7).unwrap();
+                waker.wake();
+            });
+            Poll::Pending
+        });
+        let (value, polls) = block_on(future);
+        assert_eq!(value, 7);
+        assert!(polls <= 3, "{polls}");
+    }
+}

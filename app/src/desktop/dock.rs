@@ -1,0 +1,360 @@
+//! Where the panels are: tiles that can be moved, resized, stacked as tabs, closed and opened again.
+//!
+//! A closed panel keeps its place in the tree and is only hidden, so that it comes back where it was.
+
+use std::collections::HashMap;
+
+use egui::{
+    Align2, Button, Color32, CursorIcon, Frame, Id, Margin, Rect, Response, RichText, Role, Sense, Stroke, Style,
+    TextStyle, Ui, Visuals, WidgetInfo, WidgetText, pos2, vec2,
+};
+use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse};
+use serde::{Deserialize, Serialize};
+
+use super::panels::{Panel, PanelContext};
+use super::theme::{Palette, icons};
+use crate::session::command::Command;
+
+/// Raised whenever the default layout changes enough that stored ones should be forgotten.
+const LAYOUT_VERSION: u32 = 1;
+const TAB_HEIGHT: f32 = 30.0;
+const GAP: f32 = 5.0;
+
+/// The arrangement of the panels, as it is stored.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Layout {
+    version: u32,
+    tree: Tree<String>,
+}
+
+/// The panels and their arrangement.
+pub struct Dock {
+    panels: Vec<Box<dyn Panel>>,
+    layout: Layout,
+    /// Where each visible panel was drawn in the last frame, with its tab.
+    rects: HashMap<&'static str, Rect>,
+}
+
+impl Dock {
+    /// The panels in their default places.
+    pub fn new(panels: Vec<Box<dyn Panel>>) -> Dock {
+        let layout = Layout { version: LAYOUT_VERSION, tree: default_tree(&panels) };
+        Dock { panels, layout, rects: HashMap::new() }
+    }
+
+    /// Every panel.
+    pub fn panels(&self) -> &[Box<dyn Panel>] {
+        &self.panels
+    }
+
+    /// The arrangement, to be stored.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Takes over a stored arrangement, if it knows every panel and nothing else.
+    pub fn restore(&mut self, layout: Layout) {
+        let places: Vec<&String> = layout.tree.tiles.tiles().filter_map(pane_of).collect();
+        let complete = self.panels.iter().all(|panel| places.iter().filter(|id| **id == panel.id()).count() == 1);
+        if layout.version == LAYOUT_VERSION && complete && places.len() == self.panels.len() {
+            self.layout = layout;
+        }
+    }
+
+    /// Back to the default places, everything open.
+    pub fn reset(&mut self) {
+        self.layout.tree = default_tree(&self.panels);
+    }
+
+    /// Whether a panel is open, be it behind another tab.
+    pub fn is_open(&self, id: &str) -> bool {
+        self.tile_of(id).is_some_and(|tile| self.layout.tree.is_visible(tile))
+    }
+
+    /// Opens a panel and brings it to the front.
+    pub fn open(&mut self, id: &str) {
+        let Some(tile) = self.tile_of(id) else { return };
+        self.layout.tree.set_visible(tile, true);
+        let mut child = tile;
+        while let Some(parent) = self.layout.tree.tiles.parent_of(child) {
+            if let Some(Tile::Container(Container::Tabs(tabs))) = self.layout.tree.tiles.get_mut(parent) {
+                tabs.set_active(child);
+            }
+            child = parent;
+        }
+    }
+
+    /// Closes a panel.
+    pub fn close(&mut self, id: &str) {
+        if let Some(tile) = self.tile_of(id) {
+            self.layout.tree.set_visible(tile, false);
+        }
+    }
+
+    /// Panels that can be seen in this frame.
+    pub fn visible(&self) -> impl Iterator<Item = &dyn Panel> {
+        let shown: Vec<&String> =
+            self.layout.tree.active_tiles().into_iter().filter_map(|tile| self.layout.tree.tiles.get(tile).and_then(pane_of)).collect();
+        self.panels.iter().map(Box::as_ref).filter(move |panel| shown.iter().any(|id| *id == panel.id()))
+    }
+
+    /// Where a panel was drawn in the last frame.
+    pub fn rect(&self, id: &str) -> Option<Rect> {
+        self.rects.get(id).copied()
+    }
+
+    fn tile_of(&self, id: &str) -> Option<TileId> {
+        self.layout.tree.tiles.iter().find(|(_, tile)| pane_of(tile).is_some_and(|pane| pane == id)).map(|(tile, _)| *tile)
+    }
+
+    /// Draws everything.
+    pub fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
+        self.rects.clear();
+        let mut closed = Vec::new();
+        let mut behavior =
+            Behaviour { panels: &mut self.panels, ctx, rects: &mut self.rects, closed: &mut closed };
+        self.layout.tree.ui(&mut behavior, ui);
+        for tile in closed {
+            self.layout.tree.set_visible(tile, false);
+        }
+        if self.layout.tree.active_tiles().iter().all(|tile| self.layout.tree.tiles.get_pane(tile).is_none()) {
+            ui.scope_builder(egui::UiBuilder::new().max_rect(ui.max_rect()), |ui| {
+                super::widgets::placeholder::empty(
+                    ui,
+                    "Every panel is closed",
+                    "Open one from the View menu or with Ctrl+P, or reset the layout.",
+                );
+            });
+        }
+    }
+}
+
+fn pane_of(tile: &Tile<String>) -> Option<&String> {
+    match tile {
+        Tile::Pane(id) => Some(id),
+        Tile::Container(_) => None,
+    }
+}
+
+/// Model on the left; the text and what is known of it in the middle; units and changes on the right.
+fn default_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
+    let mut tiles = Tiles::default();
+    let mut left: Vec<&str> = panels.iter().map(|panel| panel.id()).collect();
+    let mut stack = |tiles: &mut Tiles<String>, ids: &[&str]| {
+        let here: Vec<&str> = ids.iter().copied().filter(|id| left.contains(id)).collect();
+        left.retain(|id| !here.contains(id));
+        let panes: Vec<TileId> = here.iter().map(|id| tiles.insert_pane((*id).to_owned())).collect();
+        let first = panes.first().copied();
+        let tabs = tiles.insert_tab_tile(panes);
+        if let (Some(Tile::Container(Container::Tabs(tabs))), Some(first)) = (tiles.get_mut(tabs), first) {
+            tabs.set_active(first);
+        }
+        tabs
+    };
+    let model = stack(&mut tiles, &["model"]);
+    let prompt = stack(&mut tiles, &["prompt"]);
+    let maps = stack(&mut tiles, &["lens", "attention"]);
+    let units = stack(&mut tiles, &["neurons", "interventions"]);
+    let unit = stack(&mut tiles, &["unit", "jobs"]);
+    let split = |tiles: &mut Tiles<String>, dir, parts: &[(TileId, f32)]| {
+        let mut linear = Linear::new(dir, parts.iter().map(|(tile, _)| *tile).collect());
+        for (tile, share) in parts {
+            linear.shares.set_share(*tile, *share);
+        }
+        tiles.insert_container(linear)
+    };
+    let middle = split(&mut tiles, LinearDir::Vertical, &[(prompt, 0.46), (maps, 0.54)]);
+    let right = split(&mut tiles, LinearDir::Vertical, &[(units, 0.52), (unit, 0.48)]);
+    let root = split(&mut tiles, LinearDir::Horizontal, &[(model, 0.19), (middle, 0.47), (right, 0.34)]);
+    // Panels without a place of their own join the maps.
+    let rest = std::mem::take(&mut left);
+    let rest: Vec<TileId> = rest.into_iter().map(|id| tiles.insert_pane(id.to_owned())).collect();
+    if let Some(Tile::Container(maps)) = tiles.get_mut(maps) {
+        rest.into_iter().for_each(|tile| maps.add_child(tile));
+    }
+    Tree::new(Id::unique("golgi dock"), root, tiles)
+}
+
+struct Behaviour<'a, 'c> {
+    panels: &'a mut [Box<dyn Panel>],
+    ctx: &'a mut PanelContext<'c>,
+    rects: &'a mut HashMap<&'static str, Rect>,
+    closed: &'a mut Vec<TileId>,
+}
+
+impl Behaviour<'_, '_> {
+    fn panel(&self, id: &str) -> Option<&dyn Panel> {
+        self.panels.iter().map(Box::as_ref).find(|panel| panel.id() == id)
+    }
+
+    fn palette(&self) -> &Palette {
+        self.ctx.palette
+    }
+}
+
+impl Behavior<String> for Behaviour<'_, '_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, id: &mut String) -> UiResponse {
+        let Some(panel) = self.panels.iter_mut().find(|panel| panel.id() == *id) else { return UiResponse::None };
+        let rect = ui.max_rect();
+        self.rects.insert(panel.id(), rect.with_min_y(rect.top() - TAB_HEIGHT));
+        let frame = Frame::new().fill(self.ctx.palette.panel).inner_margin(Margin::same(10));
+        frame.show(ui, |ui| {
+            ui.set_min_size(ui.available_size());
+            ui.push_id(panel.id(), |ui| panel.ui(self.ctx, ui));
+        });
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, id: &String) -> WidgetText {
+        self.panel(id).map_or_else(|| id.clone().into(), |panel| panel.title().into())
+    }
+
+    fn is_tab_closable(&self, _tiles: &Tiles<String>, _tile: TileId) -> bool {
+        true
+    }
+
+    fn on_tab_close(&mut self, _tiles: &mut Tiles<String>, tile: TileId) -> bool {
+        self.closed.push(tile);
+        false
+    }
+
+    fn tab_ui(&mut self, tiles: &mut Tiles<String>, ui: &mut Ui, id: Id, tile: TileId, state: &TabState) -> Response {
+        let palette = *self.palette();
+        let (title, icon) = match tiles.get(tile).and_then(pane_of).and_then(|id| self.panel(id)) {
+            Some(panel) => (panel.title(), panel.icon()),
+            None => ("Panels", icons::LAYOUT),
+        };
+        let font = TextStyle::Name(if state.active { "strong" } else { "tab" }.into());
+        let font = ui.style().text_styles.get(&font).cloned().unwrap_or_else(|| TextStyle::Body.resolve(ui.style()));
+        let color = if state.active { palette.text_strong } else { palette.text_weak };
+        let icon = ui.painter().layout_no_wrap(icon.to_owned(), egui::FontId::proportional(15.0), color);
+        let text = ui.painter().layout_no_wrap(title.to_owned(), font, color);
+        let width = 10.0 + icon.size().x + 6.0 + text.size().x + 26.0;
+        let (_, rect) = ui.allocate_space(vec2(width, ui.available_height()));
+        let response = ui.interact(rect, id, Sense::click_and_drag()).on_hover_cursor(CursorIcon::Grab);
+        response.widget_info(|| WidgetInfo::selected(Role::Tab, true, state.active, title));
+        if state.is_being_dragged || !ui.is_rect_visible(rect) {
+            return response;
+        }
+        let rounding = egui::CornerRadius { nw: 6, ne: 6, sw: 0, se: 0 };
+        if state.active {
+            ui.painter().rect_filled(rect, rounding, palette.panel);
+            let line = Rect::from_min_size(rect.min, vec2(rect.width(), 2.0)).shrink2(vec2(6.0, 0.0));
+            ui.painter().rect_filled(line, 1.0, palette.accent);
+        } else if response.hovered() {
+            ui.painter().rect_filled(rect, rounding, palette.raised.gamma_multiply(0.6));
+        }
+        let mid = rect.center().y;
+        let icon_width = icon.size().x;
+        ui.painter().galley(pos2(rect.left() + 10.0, mid - icon.size().y / 2.0), icon, color);
+        ui.painter().galley(pos2(rect.left() + 16.0 + icon_width, mid - text.size().y / 2.0), text, color);
+        let over = ui.rect_contains_pointer(rect);
+        let close = Rect::from_center_size(pos2(rect.right() - 14.0, mid), vec2(16.0, 16.0));
+        let closing = ui.interact(close, id.with("close"), Sense::click());
+        closing.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Close {title}")));
+        if over || closing.has_focus() {
+            if closing.hovered() || closing.has_focus() {
+                ui.painter().rect_filled(close, 4.0, palette.control_hovered);
+            }
+            let font = egui::FontId::proportional(11.0);
+            ui.painter().text(close.center(), Align2::CENTER_CENTER, icons::X, font, palette.text);
+        }
+        if closing.clicked() || response.middle_clicked() {
+            self.on_tab_close(tiles, tile);
+        }
+        response
+    }
+
+    fn top_bar_right_ui(&mut self, tiles: &Tiles<String>, ui: &mut Ui, _tile: TileId, tabs: &egui_tiles::Tabs, _: &mut f32) {
+        let Some(id) = tabs.active.and_then(|tile| tiles.get(tile)).and_then(pane_of) else { return };
+        let Some(panel) = self.panel(id) else { return };
+        let (id, title, help) = (panel.id(), panel.title(), panel.help());
+        ui.add_space(4.0);
+        let weak = self.ctx.palette.text_weak;
+        let small = |icon: &str| Button::new(RichText::new(icon).size(14.0).color(weak)).frame(false);
+        let save = ui.add(small(icons::CAMERA)).accessible_name(format!("Save a picture of {title}"));
+        if save.on_hover_text("Save this panel as a PNG").clicked() {
+            self.ctx.send(Command::ExportPanelPng { panel: id, path: None });
+        }
+        ui.add(small(icons::QUESTION)).accessible_name(format!("About {title}")).on_hover_ui(|ui| {
+            ui.set_max_width(340.0);
+            ui.strong(title);
+            ui.label(help);
+        });
+    }
+
+    fn tab_bar_height(&self, _style: &Style) -> f32 {
+        TAB_HEIGHT
+    }
+
+    fn gap_width(&self, _style: &Style) -> f32 {
+        GAP
+    }
+
+    fn min_size(&self) -> f32 {
+        120.0
+    }
+
+    fn tab_bar_color(&self, _visuals: &Visuals) -> Color32 {
+        self.palette().backdrop
+    }
+
+    fn tab_bar_hline_stroke(&self, _visuals: &Visuals) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn resize_stroke(&self, _style: &Style, state: egui_tiles::ResizeState) -> Stroke {
+        match state {
+            egui_tiles::ResizeState::Idle => Stroke::NONE,
+            egui_tiles::ResizeState::Hovering => Stroke::new(2.0, self.palette().line_strong),
+            egui_tiles::ResizeState::Dragging => Stroke::new(2.0, self.palette().accent),
+        }
+    }
+
+    fn drag_preview_stroke(&self, _visuals: &Visuals) -> Stroke {
+        Stroke::new(1.5, self.palette().accent)
+    }
+
+    fn drag_preview_color(&self, _visuals: &Visuals) -> Color32 {
+        self.palette().accent.gamma_multiply(0.18)
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions { all_panes_must_have_tabs: true, ..SimplificationOptions::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dock() -> Dock {
+        Dock::new(super::super::panels::all())
+    }
+
+    #[test]
+    fn panels_close_open_and_come_back_to_their_place() {
+        let mut dock = dock();
+        assert!(dock.panels().iter().all(|panel| dock.is_open(panel.id())));
+        dock.close("prompt");
+        assert!(!dock.is_open("prompt"));
+        dock.open("prompt");
+        assert!(dock.is_open("prompt"));
+        assert!(dock.visible().any(|panel| panel.id() == "prompt"));
+        dock.open("jobs");
+        assert!(dock.visible().any(|panel| panel.id() == "jobs"), "opening brings to the front");
+    }
+
+    #[test]
+    fn layouts_survive_and_foreign_ones_are_refused() {
+        let mut first = dock();
+        first.close("jobs");
+        let text = serde_json::to_string(first.layout()).unwrap();
+        let mut second = dock();
+        second.restore(serde_json::from_str(&text).unwrap());
+        assert!(!second.is_open("jobs"));
+        let mut third = dock();
+        third.restore(serde_json::from_str(&text.replace("\"prompt\"", "\"other\"")).unwrap());
+        assert!(third.is_open("prompt") && third.is_open("jobs"));
+    }
+}

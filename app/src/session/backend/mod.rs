@@ -1,0 +1,203 @@
+//! What stands between the session and the model's thread.
+//!
+//! Before each frame [`Backend::update`] compares what is there with what is wanted. Every result carries the [`Subject`] it is
+//! about; where that differs from the present one, work under way is cancelled, its answer is dropped, and the work for the present
+//! one is submitted. So nothing has to be invalidated by hand, and a stale answer cannot arrive. Nothing here waits.
+
+mod aliases;
+mod compute;
+mod generate;
+mod open;
+mod slot;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use golgi_data::context::RunContext;
+use golgi_data::models::Resolver;
+use golgi_data::unit::Unit;
+use golgi_probes::OpenOptions;
+use golgi_probes::host::ModelHost;
+use golgi_probes::intervention::Intervention;
+
+use super::Session;
+use super::command::Command;
+use super::loadable::Loadable;
+use super::results::{ResultKind, Results};
+use generate::Generating;
+use open::{Fetching, Opening};
+use slot::Slot;
+
+/// How models are found and opened.
+#[derive(Debug, Clone)]
+pub struct BackendOptions {
+    /// Finds them.
+    pub resolver: Resolver,
+    /// The folder into which models of the catalogue are fetched.
+    pub home: PathBuf,
+    /// Device and element type.
+    pub open: OpenOptions,
+    /// The most memory that captured activations may take, in bytes.
+    pub budget_bytes: Option<u64>,
+}
+
+/// What a result is about. Two equal subjects have equal results.
+#[derive(Debug, Clone, PartialEq)]
+struct Subject {
+    model: u64,
+    prompt: String,
+    interventions: Vec<Intervention>,
+    position: Option<usize>,
+    unit: Option<Unit>,
+}
+
+/// Why work brought no result.
+enum Failure {
+    /// Somebody asked it to stop.
+    Cancelled,
+    /// It failed; this says why.
+    Failed(super::notice::Notice),
+}
+
+impl Failure {
+    /// The failure of work with this context, described as `doing`.
+    fn of(doing: &str, error: &(dyn std::error::Error + 'static), ctx: &RunContext) -> Failure {
+        if ctx.check().is_err() {
+            Failure::Cancelled
+        } else {
+            Failure::Failed(super::notice::Notice::error(doing, error))
+        }
+    }
+}
+
+/// The session's other side.
+pub struct Backend {
+    host: ModelHost,
+    options: BackendOptions,
+    wake: Arc<dyn Fn() + Send + Sync>,
+    /// Counts the models opened, so that results of an earlier one are told apart.
+    model: u64,
+    opening: Option<Opening>,
+    fetching: Vec<Fetching>,
+    generating: Option<Generating>,
+    slots: Slots,
+}
+
+#[derive(Default)]
+struct Slots {
+    stats: Slot<golgi_analysis::prompt::token_stats::TokenStats>,
+    lens: Slot<golgi_analysis::prompt::logit_lens::LogitLens>,
+    attention: Slot<golgi_analysis::prompt::attention::AttentionMaps>,
+    neurons: Slot<golgi_analysis::units::table::NeuronTable>,
+    unit: Slot<golgi_analysis::units::page::UnitPage>,
+    effect: Slot<golgi_analysis::prompt::effect::Effect>,
+    attribution: Slot<golgi_analysis::prompt::attribution::Attribution>,
+}
+
+impl Backend {
+    /// Starts the model's thread. `wake` is called whenever there is something to take in.
+    pub(super) fn start(options: BackendOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Backend {
+        let host = ModelHost::start(Arc::clone(&wake));
+        let (opening, fetching, generating, slots) = (None, Vec::new(), None, Slots::default());
+        Backend { host, options, wake, model: 0, opening, fetching, generating, slots }
+    }
+
+    /// Carries out a command that concerns the model's thread.
+    pub(super) fn command(&mut self, session: &mut Session, command: Command) {
+        match command {
+            Command::OpenModel(spec) => self.open(session, spec),
+            Command::FetchModel(name) => self.fetch(session, &name),
+            Command::CloseModel => self.close(session),
+            Command::Generate(request) => self.generate(session, request),
+            Command::DiscardGeneration => self.stop_generating(),
+            Command::Retry(kind) => self.forget(kind),
+            _ => {}
+        }
+    }
+
+    /// Takes in what has arrived and submits what is wanted and missing.
+    pub(super) fn update(&mut self, session: &mut Session) {
+        self.update_fetching(session);
+        self.update_opening(session);
+        self.update_generating(session);
+        self.update_results(session);
+    }
+
+    fn forget(&mut self, kind: ResultKind) {
+        match kind {
+            ResultKind::TokenStats => self.slots.stats.forget(),
+            ResultKind::LogitLens => self.slots.lens.forget(),
+            ResultKind::AttentionMaps => self.slots.attention.forget(),
+            ResultKind::NeuronTable => self.slots.neurons.forget(),
+            ResultKind::UnitPage => self.slots.unit.forget(),
+            ResultKind::Effect => self.slots.effect.forget(),
+            ResultKind::Attribution => self.slots.attribution.forget(),
+        }
+    }
+
+    fn update_results(&mut self, session: &mut Session) {
+        let document = &session.document;
+        let model = document.model.get().filter(|model| model.has_tokenizer && !document.prompt.is_empty());
+        let Some(model) = model.cloned() else {
+            self.slots.abandon(&mut session.jobs);
+            if !matches!(document.model, Loadable::Loading { .. }) {
+                session.document.results = Results::default();
+            }
+            return;
+        };
+        let enabled: Vec<Intervention> = document.interventions.iter().filter(|i| i.enabled).cloned().collect();
+        let shown = if document.show_original { Vec::new() } else { enabled.clone() };
+        let subject = |position, unit| Subject {
+            model: self.model,
+            prompt: document.prompt.clone(),
+            interventions: shown.clone(),
+            position,
+            unit,
+        };
+        let whole = subject(None, None);
+        // About a token: the selected one, else the last one, which only the model's thread may know as yet.
+        let position = session.selection.token.map(|_| session.focus_token()).unwrap_or_default();
+        let at_token = subject(position, None);
+        let unit = session.selection.unit.clone().filter(|unit| model.has_unit(unit));
+        let of_unit = unit.map(|unit| subject(None, Some(unit)));
+        let changed = (!enabled.is_empty()).then(|| Subject { interventions: enabled, ..at_token.clone() });
+        let wanted = |kind| session.wanted.contains(&kind);
+        let want = |kind, subject: &Subject| wanted(kind).then(|| subject.clone());
+
+        let budget = self.options.budget_bytes;
+        let mut round = slot::Round { host: &self.host, jobs: &mut session.jobs, budget };
+        let (slots, results) = (&mut self.slots, &mut session.document.results);
+        use ResultKind as K;
+        // Statistics come first and always: every other panel needs the tokens.
+        slots.stats.turn(&mut results.stats, Some(whole.clone()), K::TokenStats, &mut round, compute::stats);
+        if changed.is_none() {
+            results.effect = Loadable::Empty;
+        }
+        let effect = changed.filter(|_| session.wanted.contains(&K::Effect));
+        slots.effect.turn(&mut results.effect, effect, K::Effect, &mut round, compute::effect);
+        slots.lens.turn(&mut results.lens, want(K::LogitLens, &whole), K::LogitLens, &mut round, compute::lens);
+        let attention = want(K::AttentionMaps, &whole);
+        slots.attention.turn(&mut results.attention, attention, K::AttentionMaps, &mut round, compute::attention);
+        let neurons = want(K::NeuronTable, &at_token);
+        slots.neurons.turn(&mut results.neurons, neurons, K::NeuronTable, &mut round, compute::neurons);
+        if of_unit.is_none() {
+            results.unit = Loadable::Empty;
+        }
+        let page = of_unit.filter(|_| session.wanted.contains(&K::UnitPage));
+        slots.unit.turn(&mut results.unit, page, K::UnitPage, &mut round, compute::unit);
+        let attribution = want(K::Attribution, &at_token);
+        slots.attribution.turn(&mut results.attribution, attribution, K::Attribution, &mut round, compute::attribution);
+    }
+}
+
+impl Slots {
+    fn abandon(&mut self, jobs: &mut super::jobs::Jobs) {
+        self.stats.abandon(jobs);
+        self.lens.abandon(jobs);
+        self.attention.abandon(jobs);
+        self.neurons.abandon(jobs);
+        self.unit.abandon(jobs);
+        self.effect.abandon(jobs);
+        self.attribution.abandon(jobs);
+    }
+}
