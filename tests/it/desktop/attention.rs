@@ -1,9 +1,6 @@
 //! The attention panel.
 
 use egui_kittest::kittest::Queryable;
-use golgi::desktop::panels::Panel;
-use golgi::desktop::panels::attention::AttentionPanel;
-use golgi::desktop::panels::unit::UnitPanel;
 use golgi::session::command::Command;
 use golgi::session::document::Document;
 use golgi::session::loadable::Loadable;
@@ -14,13 +11,9 @@ use golgi_data::unit::Unit;
 
 use super::stage::{attention, computed, is_lit, opened, settle, stage};
 
-fn panel() -> Vec<Box<dyn Panel>> {
-    vec![Box::<AttentionPanel>::default()]
-}
-
 #[test]
 fn every_state_has_its_sentence() {
-    let mut harness = stage(Document::default(), panel());
+    let mut harness = stage(Document::default(), &["attention"]);
     harness.get_by_label("No attention patterns yet");
     let results = |harness: &mut egui_kittest::Harness<'_, super::stage::Stage>, attention| {
         harness.state_mut().session.document = opened();
@@ -42,7 +35,7 @@ fn every_state_has_its_sentence() {
 
 #[test]
 fn a_thumbnail_opens_the_head_and_selects_its_unit() {
-    let mut harness = stage(computed(), vec![Box::<AttentionPanel>::default(), Box::<UnitPanel>::default()]);
+    let mut harness = stage(computed(), &["attention", "unit"]);
     harness.get_by_label("Click a head to see it large.");
     harness.get_by_label("head L1H1").click();
     settle(&mut harness);
@@ -57,7 +50,7 @@ fn a_thumbnail_opens_the_head_and_selects_its_unit() {
 
 #[test]
 fn query_view_and_key_view_answer_opposite_questions() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["attention"]);
     harness.state_mut().session.selection = Selection::of_head(1, 1).at_token(2);
     settle(&mut harness);
     harness.get_by_label("token 1 ·cat, 1.000");
@@ -70,7 +63,7 @@ fn query_view_and_key_view_answer_opposite_questions() {
 
 #[test]
 fn the_first_position_can_be_hidden() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["attention"]);
     harness.state_mut().session.selection = Selection::of_head(0, 0).at_token(2);
     settle(&mut harness);
     harness.get_by_label("token 0 The, 1.000");
@@ -81,7 +74,7 @@ fn the_first_position_can_be_hidden() {
 
 #[test]
 fn a_cell_of_the_pattern_selects_its_query() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["attention"]);
     harness.state_mut().session.selection = Selection::of_head(1, 1);
     settle(&mut harness);
     harness.get_by_label("query 4 ·down, key 3 ‹U+202E›sat: 1.000").click();
@@ -92,7 +85,7 @@ fn a_cell_of_the_pattern_selects_its_query() {
 
 #[test]
 fn a_selection_beyond_the_model_shows_the_grid() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["attention"]);
     harness.state_mut().session.selection = Selection::of_head(99, 99).at_token(99);
     settle(&mut harness);
     harness.get_by_label("Click a head to see it large.");

@@ -1,9 +1,6 @@
 //! The logit lens panel.
 
 use egui_kittest::kittest::Queryable;
-use golgi::desktop::panels::Panel;
-use golgi::desktop::panels::attention::AttentionPanel;
-use golgi::desktop::panels::lens::LensPanel;
 use golgi::session::command::Command;
 use golgi::session::document::Document;
 use golgi::session::loadable::Loadable;
@@ -13,13 +10,9 @@ use golgi::session::selection::Selection;
 
 use super::stage::{computed, is_lit, opened, settle, stage};
 
-fn panel() -> Vec<Box<dyn Panel>> {
-    vec![Box::<LensPanel>::default()]
-}
-
 #[test]
 fn empty_says_what_to_do_next() {
-    let mut harness = stage(Document::default(), panel());
+    let mut harness = stage(Document::default(), &["lens"]);
     harness.get_by_label_contains("Open a model");
     harness.state_mut().session.document = Document { prompt: String::new(), ..opened() };
     harness.step();
@@ -30,12 +23,12 @@ fn empty_says_what_to_do_next() {
 fn loading_shows_progress_and_keeps_the_old_result() {
     let mut document = opened();
     document.results.lens.begin();
-    let harness = stage(document, panel());
+    let harness = stage(document, &["lens"]);
     harness.get_by_label("Computing the logit lens");
 
     let mut document = computed();
     document.results.lens.begin();
-    let harness = stage(document, panel());
+    let harness = stage(document, &["lens"]);
     harness.get_by_label_contains("newer text is being computed");
     harness.get_by_label("depth 1, token 1: d2k0 75.0 %");
 }
@@ -44,7 +37,7 @@ fn loading_shows_progress_and_keeps_the_old_result() {
 fn failure_is_told_and_can_be_tried_again() {
     let mut document = opened();
     document.results.lens = Loadable::Failed(Notice::failure("The lens is broken"));
-    let mut harness = stage(document, panel());
+    let mut harness = stage(document, &["lens"]);
     harness.get_by_label("The lens is broken");
     harness.get_by_label("Try again").click();
     settle(&mut harness);
@@ -53,7 +46,7 @@ fn failure_is_told_and_can_be_tried_again() {
 
 #[test]
 fn a_cell_selects_token_and_layer_everywhere() {
-    let mut harness = stage(computed(), vec![Box::<LensPanel>::default(), Box::<AttentionPanel>::default()]);
+    let mut harness = stage(computed(), &["lens", "attention"]);
     harness.state_mut().session.selection = Selection::of_head(1, 1);
     settle(&mut harness);
     harness.get_by_label("depth 1, token 1: d2k0 75.0 %").click();
@@ -70,7 +63,7 @@ fn a_cell_selects_token_and_layer_everywhere() {
 
 #[test]
 fn the_embedding_row_selects_no_layer() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["lens"]);
     harness.state_mut().session.selection = Selection::of_layer(0);
     harness.step();
     harness.get_by_label("depth embed, token 3: d0k0 25.0 %").click();
@@ -81,7 +74,7 @@ fn the_embedding_row_selects_no_layer() {
 
 #[test]
 fn hover_travels_within_a_frame() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["lens"]);
     harness.get_by_label("depth 0, token 4: d1k0 50.0 %").hover();
     settle(&mut harness);
     let hover = &harness.state().session.hover;
@@ -93,7 +86,7 @@ fn hover_travels_within_a_frame() {
 
 #[test]
 fn arrow_keys_move_the_selection() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["lens"]);
     harness.get_by_label("depth 0, token 1: d1k0 50.0 %").click();
     settle(&mut harness);
     for key in [egui::Key::ArrowDown, egui::Key::ArrowRight, egui::Key::ArrowRight] {
@@ -106,8 +99,11 @@ fn arrow_keys_move_the_selection() {
 
 #[test]
 fn measures_are_switched() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["lens"]);
     harness.get_by_label("Rank").click();
+    harness.step();
+    // Away from the button, whose tooltip says the same.
+    harness.remove_cursor();
     settle(&mut harness);
     harness.get_by_label_contains("rank) of the final prediction");
 }

@@ -5,9 +5,6 @@ use std::time::{Duration, Instant};
 
 use egui::{Key, OutputCommand};
 use egui_kittest::kittest::Queryable;
-use golgi::desktop::panels::Panel;
-use golgi::desktop::panels::neurons::NeuronsPanel;
-use golgi::desktop::panels::unit::UnitPanel;
 use golgi::session::command::Command;
 use golgi::session::document::Document;
 use golgi::session::loadable::Loadable;
@@ -18,13 +15,9 @@ use golgi_data::unit::Unit;
 
 use super::stage::{computed, is_lit, neurons, opened, settle, stage};
 
-fn panel() -> Vec<Box<dyn Panel>> {
-    vec![Box::<NeuronsPanel>::default()]
-}
-
 #[test]
 fn every_state_has_its_sentence() {
-    let mut harness = stage(Document::default(), panel());
+    let mut harness = stage(Document::default(), &["neurons"]);
     harness.get_by_label("No neurons listed yet");
     let mut document = opened();
     document.results.neurons.begin();
@@ -41,7 +34,7 @@ fn every_state_has_its_sentence() {
 
 #[test]
 fn a_row_and_the_units_page_light_each_other() {
-    let mut harness = stage(computed(), vec![Box::<NeuronsPanel>::default(), Box::<UnitPanel>::default()]);
+    let mut harness = stage(computed(), &["neurons", "unit"]);
     harness.get_by_label_contains("L1N39 activation").click();
     settle(&mut harness);
     assert_eq!(harness.state().session.selection.unit, Some(Unit::neuron(1, 39)));
@@ -53,7 +46,7 @@ fn a_row_and_the_units_page_light_each_other() {
 
 #[test]
 fn a_selection_from_elsewhere_is_scrolled_to() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["neurons"]);
     assert!(harness.query_by_label_contains("L0N0 activation").is_none(), "the last of eighty rows");
     harness.state_mut().session.selection = Selection::of_unit(&Unit::neuron(0, 0));
     settle(&mut harness);
@@ -62,7 +55,7 @@ fn a_selection_from_elsewhere_is_scrolled_to() {
 
 #[test]
 fn headings_sort_and_keys_move() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["neurons"]);
     harness.get_by_label_contains("L1N39 activation").click();
     settle(&mut harness);
     harness.get_by_label("Activation").click();
@@ -78,7 +71,7 @@ fn headings_sort_and_keys_move() {
 
 #[test]
 fn the_filter_takes_addresses_and_says_what_it_takes() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["neurons"]);
     harness.get_by_label("Filter by address").focus();
     harness.step();
     harness.get_by_label("Filter by address").type_text("L0");
@@ -97,7 +90,7 @@ fn the_filter_takes_addresses_and_says_what_it_takes() {
 
 #[test]
 fn address_and_rows_are_copied() {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["neurons"]);
     harness.get_by_label_contains("L1N39 activation").click();
     settle(&mut harness);
     let copied = |harness: &egui_kittest::Harness<'_, super::stage::Stage>| {
@@ -125,7 +118,7 @@ fn address_and_rows_are_copied() {
 fn a_million_rows_do_not_hold_a_frame_up() {
     let mut document = opened();
     document.results.neurons = Loadable::Ready(Arc::new(neurons(500_000)));
-    let mut harness = stage(document, panel());
+    let mut harness = stage(document, &["neurons"]);
     let deadline = Instant::now() + Duration::from_secs(60);
     while harness.query_by_label_contains("L1N499999 activation").is_none() {
         assert!(Instant::now() < deadline, "never sorted");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::accesskit::Toggled;
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
-use golgi::desktop::panels::{Panel, PanelContext};
+use golgi::desktop::panels::{self, Panel, PanelContext};
 use golgi::desktop::theme::Palette;
 use golgi::desktop::{fonts, theme};
 use golgi::session::Session;
@@ -41,8 +41,9 @@ pub struct Stage {
     next_command: Box<dyn FnMut() -> Option<Command>>,
 }
 
-/// Draws `panels` side by side, each 520 points wide.
-pub fn stage(document: Document, panels: Vec<Box<dyn Panel>>) -> Harness<'static, Stage> {
+/// Draws the panels with these names side by side, each 520 points wide.
+pub fn stage(document: Document, names: &[&str]) -> Harness<'static, Stage> {
+    let panels: Vec<Box<dyn Panel>> = names.iter().map(|name| panel(name)).collect();
     let (commands, arriving) = CommandSender::channel();
     let width = 520.0 * panels.len() as f32;
     let next_command = Box::new(move || arriving.try_recv().ok());
@@ -55,6 +56,10 @@ pub fn stage(document: Document, panels: Vec<Box<dyn Panel>>) -> Harness<'static
             theme::apply(ctx);
         })
         .build_ui_state(draw, stage)
+}
+
+fn panel(name: &str) -> Box<dyn Panel> {
+    panels::all().into_iter().find(|panel| panel.id() == name).expect("a panel of this name")
 }
 
 fn draw(ui: &mut egui::Ui, stage: &mut Stage) {

@@ -3,9 +3,6 @@
 use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use golgi::desktop::panels::Panel;
-use golgi::desktop::panels::lens::LensPanel;
-use golgi::desktop::panels::unit::UnitPanel;
 use golgi::session::command::Command;
 use golgi::session::document::Document;
 use golgi::session::loadable::Loadable;
@@ -17,12 +14,8 @@ use golgi_probes::intervention::{Edit, Intervention, Positions};
 
 use super::stage::{Stage, computed, is_lit, opened, settle, stage};
 
-fn panel() -> Vec<Box<dyn Panel>> {
-    vec![Box::<UnitPanel>::default()]
-}
-
 fn on_page() -> Harness<'static, Stage> {
-    let mut harness = stage(computed(), panel());
+    let mut harness = stage(computed(), &["unit"]);
     harness.state_mut().session.selection = Selection::of_unit(&Unit::neuron(1, 2)).at_token(4);
     settle(&mut harness);
     harness
@@ -30,7 +23,7 @@ fn on_page() -> Harness<'static, Stage> {
 
 #[test]
 fn every_state_has_its_sentence() {
-    let mut harness = stage(Document::default(), panel());
+    let mut harness = stage(Document::default(), &["unit"]);
     harness.get_by_label_contains("Open a model");
     harness.state_mut().session.document = opened();
     settle(&mut harness);
@@ -65,7 +58,7 @@ fn the_page_shows_weights_ends_and_the_prompt() {
 
 #[test]
 fn tokens_of_the_page_are_the_tokens_of_the_lens() {
-    let mut harness = stage(computed(), vec![Box::<UnitPanel>::default(), Box::<LensPanel>::default()]);
+    let mut harness = stage(computed(), &["unit", "lens"]);
     harness.state_mut().session.selection = Selection::of_unit(&Unit::neuron(1, 2));
     settle(&mut harness);
     harness.get_by_label("token 1 ·cat, 2.500").click();

@@ -65,7 +65,8 @@ impl Panel for UnitPanel {
         };
         match placeholder::shown(ui, page, "the unit's page", "No unit selected", &step) {
             Shown::Value { value, stale } => {
-                if stale {
+                let other = ctx.selection.unit.as_ref().is_some_and(|unit| *unit != value.unit);
+                if stale || other {
                     ui.horizontal(|ui| {
                         ui.spinner();
                         ui.weak(format!("{} is shown until the newer page is there.", value.unit.short()));
