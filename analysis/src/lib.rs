@@ -26,6 +26,7 @@ pub mod prompt;
 mod provenance;
 pub mod registry;
 pub mod report;
+pub mod script;
 #[cfg(test)]
 mod testing;
 pub mod units;

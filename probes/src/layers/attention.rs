@@ -5,6 +5,7 @@ use tch::{Kind, Tensor};
 
 use crate::error::Result;
 use crate::generate::LayerCache;
+use crate::layers::norm::accumulating;
 use crate::layers::{Linear, Norm, NormSites, RotaryTable};
 use crate::pass::{Flow, Pass};
 
@@ -140,7 +141,7 @@ impl Attention {
         }
         let scores = scores.f_view([batch, n_heads, queries, keys])?.f_add(mask)?;
         let scores = pass.block(layer, BlockPoint::AttnScores, scores)?;
-        let pattern = scores.f_softmax(-1, Kind::Float)?.f_to_kind(v.kind())?;
+        let pattern = scores.f_softmax(-1, accumulating(scores.kind()))?.f_to_kind(v.kind())?;
         drop(scores);
         let pattern = pass.block(layer, BlockPoint::Pattern, pattern)?;
         let z = pattern.f_reshape([batch, n_kv_heads, group * queries, keys])?.f_matmul(&v.f_permute([0, 2, 1, 3])?)?;

@@ -17,6 +17,11 @@ pub enum NormKind {
     RmsPlusOne,
 }
 
+/// The element type in which sums over values of `kind` are taken: f32 at least.
+pub(crate) fn accumulating(kind: Kind) -> Kind {
+    if kind == Kind::Double { Kind::Double } else { Kind::Float }
+}
+
 /// A norm over the last axis.
 #[derive(Debug)]
 pub struct Norm {
@@ -55,10 +60,10 @@ impl NormSites {
 }
 
 impl Norm {
-    /// `x` without its mean, for a layer norm; `x` itself for an RMS norm. In f32 whatever the model computes in, as
-    /// the reference implementations do.
+    /// `x` without its mean, for a layer norm; `x` itself for an RMS norm. Never in 16 bits, as in the reference
+    /// implementations.
     pub fn center(&self, x: &Tensor) -> Result<Tensor> {
-        let x = x.f_to_kind(Kind::Float)?;
+        let x = x.f_to_kind(accumulating(x.kind()))?;
         Ok(match self.kind {
             NormKind::Layer => x.f_sub(&x.f_mean_dim(-1, true, None)?)?,
             NormKind::Rms | NormKind::RmsPlusOne => x,

@@ -2,7 +2,6 @@
 
 use golgi_data::site::Site;
 use serde::Serialize;
-use tch::Kind;
 
 use crate::transformer::{Dims, Transformer};
 
@@ -32,7 +31,7 @@ impl MemoryEstimate {
 impl Transformer {
     /// Bytes of one number.
     pub fn element_bytes(&self) -> u64 {
-        if self.kind == Kind::Float { 4 } else { 2 }
+        self.kind.elt_size_in_bytes() as u64
     }
 
     /// Estimates a pass over `batch` sequences of `pos` tokens that keeps the sites for which `wanted` is true.
