@@ -149,6 +149,9 @@ fn unit_section(out: &mut String, page: &UnitPage) {
         return;
     }
     *out += "### Over the text\n\n";
+    if !page.activation_formula.is_empty() {
+        *out += &format!("Activation: {}\n\n", md(&page.activation_formula));
+    }
     let activations = Scale::new(page.activations.iter().copied(), true);
     let heads = ["token", "activation", "", "attribution", "predicts"].map(str::to_owned);
     let rows = page.tokens.iter().enumerate().map(|(pos, token)| {

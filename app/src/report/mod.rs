@@ -32,6 +32,7 @@ use golgi_analysis::units::page::UnitPage;
 pub use file::{FileError, OutFile, write};
 pub use number::{compact, count, number, percent, signed_number};
 pub use scale::Scale;
+pub(crate) use text::{bar, cell as cell_text, is_numeric, sparkline};
 pub use visible::{one_line, token};
 
 /// What a file of results looks like.
@@ -102,6 +103,24 @@ impl Document {
             text: String::new(),
             provenance: report.provenance.clone(),
             sections: vec![Section::Report(report)],
+            warnings: Vec::new(),
+        }
+    }
+
+    /// A document of several results, headed `title` (or as the first of them, where that is empty).
+    pub fn of_reports(title: &str, mut reports: Vec<Report>) -> Document {
+        if reports.len() == 1
+            && let Some(only) = reports.pop()
+        {
+            return Document::of_report(only);
+        }
+        let first = reports.first();
+        let title = if title.is_empty() { first.map_or("Results", |report| report.title.as_str()) } else { title };
+        Document {
+            title: title.to_owned(),
+            text: String::new(),
+            provenance: first.map(|report| report.provenance.clone()).unwrap_or_default(),
+            sections: reports.into_iter().map(Section::Report).collect(),
             warnings: Vec::new(),
         }
     }

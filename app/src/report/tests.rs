@@ -48,6 +48,7 @@ fn page(text: &str) -> UnitPage {
         ends: vec![TokenEnds { name: text.into(), formula: text.into(), top: vec![scored(2.0)], bottom: vec![scored(-1.0)] }],
         tokens: vec![text.into(), "b".into()],
         activations: vec![1.0, -0.5],
+        activation_formula: text.into(),
         attributions: vec![0.1, 0.2],
         predictions: vec![text.into(), "c".into()],
     }

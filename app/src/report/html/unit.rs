@@ -79,6 +79,9 @@ fn over_text(out: &mut String, page: &UnitPage) {
         None => String::new(),
     };
     *out += "<section class=\"card\">";
+    if !page.activation_formula.is_empty() {
+        *out += &format!("<p class=\"formula above\">{}</p>", escape(&page.activation_formula));
+    }
     strip(out, what, &page.tokens, |at| page.activations.get(at).copied(), more, &activations);
     *out += &svg::profile(&page.tokens, &page.activations, &activations);
     *out += "</section>\n";

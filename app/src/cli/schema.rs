@@ -1,0 +1,232 @@
+//! `golgi schema`: the JSON documents, described. What the README says about them is this list.
+
+use serde_json::{Map, Value, json};
+
+use super::exit::Exit;
+use super::style::Style;
+use super::table::{Cell, Table};
+use super::work::Work;
+
+/// One document.
+pub struct Schema {
+    /// Its name and version, as in the field `schema`.
+    pub name: &'static str,
+    /// Where it comes from.
+    pub about: &'static str,
+    /// Its other fields at the top: name, type, meaning. A type that ends in `?` may be null.
+    pub fields: &'static [(&'static str, &'static str, &'static str)],
+}
+
+/// Every document that the program prints or writes.
+pub const SCHEMAS: &[Schema] = &[
+    Schema {
+        name: "golgi.models/1",
+        about: "golgi models --json",
+        fields: &[
+            ("home", "text", "the folder under which models lie"),
+            ("models", "list", "name, title, description, licence, licence_url, needs_consent, revision, bytes, installed, path"),
+        ],
+    },
+    Schema {
+        name: "golgi.models.fetch/1",
+        about: "golgi models fetch NAME --json",
+        fields: &[
+            ("name", "text", "and the other fields of an entry of golgi.models"),
+            ("fetched", "truth", "false if it was there already"),
+        ],
+    },
+    Schema {
+        name: "golgi.inspect/1",
+        about: "golgi inspect MODEL --json",
+        fields: &[
+            ("name", "text", "a short name"),
+            ("path", "text", "file or folder"),
+            ("licence", "text?", "as the files state it"),
+            ("revision", "text?", "commit on the hub, or version of the package"),
+            ("bytes_on_disk", "number", "size of the weight files"),
+            ("parameters_on_disk", "number", "elements of all tensors that are not integers"),
+            ("stored", "list", "element types: type, elements"),
+            ("tensors", "list?", "name, shape, type; with --tensors, or where no network is known"),
+            (
+                "network",
+                "object?",
+                "family, dims, predicts_tokens, causal, dtype, parameters, parameter_counts, tokenizer?, sites (site, axes, \
+                 shape, units, description)",
+            ),
+            ("reason", "text", "only where network is null: why"),
+        ],
+    },
+    Schema {
+        name: "golgi.capture/1",
+        about: "golgi capture MODEL … --json",
+        fields: &[
+            ("model", "text", "as typed"),
+            ("model_digest", "text", "SHA-256 of the weight files"),
+            ("dtype", "text", "float32 or bfloat16"),
+            ("out", "text", "the file: one entry per site under its name, and tokens (int64, [1, pos])"),
+            ("bytes", "number", "its size"),
+            ("tokens", "list", "token ids"),
+            ("sites", "list", "site, shape"),
+            ("estimate", "object", "bytes expected before the run: program, weights, captured, working"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.prompt/1",
+        about: "golgi prompt MODEL … --json",
+        fields: &[
+            (
+                "tokens",
+                "object",
+                "tokens (id, text, loss?, prob?, rank?, entropy), mean_loss?, next (by position: id, text, prob, logit); \
+                 losses and entropies in nats",
+            ),
+            ("lens", "object?", "depths, tokens, cells (depths × tokens, row by row: top, entropy, kl_to_final, rank_of_final, prob_of_next?)"),
+            (
+                "attribution",
+                "object?",
+                "position, target, foil?, embed, pos_embed, heads[layer][head], attn_bias[layer], mlps[layer], neurons, \
+                 constant, interventions, total, actual",
+            ),
+            ("effect", "object?", "only with interventions: position, rows, kl, kl_by_position, loss_before?, loss_after?"),
+            ("controls", "list", "label, value, formula"),
+            ("provenance", "object", "version, model, model_digest, device, dtype, attention, seed, tokens, interventions"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.generate/1",
+        about: "golgi generate MODEL … --json",
+        fields: &[
+            ("model", "text", "as typed"),
+            ("model_digest", "text", "SHA-256 of the weight files"),
+            ("seed", "number", "of sampling"),
+            ("prompt", "list", "token ids"),
+            ("text", "text?", "what was written; null without a tokenizer"),
+            ("steps", "list", "id, text, log_prob (nats), top (id, text, prob)"),
+            ("stop", "text", "stop_token, max_tokens or context"),
+            ("out", "text?", "the file of captured activations"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.document/1",
+        about: "golgi report MODEL UNIT… --out FILE.json writes this",
+        fields: &[
+            ("title", "text", "heading"),
+            ("text", "text", "the text that was looked at"),
+            ("provenance", "object", "as in golgi.prompt"),
+            (
+                "sections",
+                "list",
+                "each { \"unit\": … } (unit, kind, measures, ends, tokens, activations, activation_formula, attributions, \
+                 predictions) or { \"report\": golgi.report }",
+            ),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.report/1",
+        about: "the result of one analysis: golgi analyse … --out FILE.json writes this",
+        fields: &[
+            ("analysis", "text", "the registered name"),
+            ("title", "text", "heading"),
+            ("summary", "list", "label, value, formula"),
+            ("controls", "list", "what the result is compared with, likewise"),
+            ("tables", "list", "name, columns, rows"),
+            ("figures", "list", "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed) or bars (labels, values, signed)"),
+            ("warnings", "list", "texts"),
+            ("provenance", "object", "as in golgi.prompt"),
+        ],
+    },
+    Schema {
+        name: "golgi.pages/1",
+        about: "golgi report MODEL UNIT… --json",
+        fields: &[
+            ("out", "text", "the file"),
+            ("units", "list", "addresses"),
+            ("document", "object", "golgi.document"),
+        ],
+    },
+    Schema {
+        name: "golgi.analyses/1",
+        about: "golgi analyse --json",
+        fields: &[("analyses", "list", "name, title, about, params (the defaults), needs_text")],
+    },
+    Schema {
+        name: "golgi.analyse/1",
+        about: "golgi analyse NAME MODEL … --json",
+        fields: &[
+            ("params", "object", "as used"),
+            ("report", "object", "golgi.report"),
+            ("out", "text?", "the file"),
+        ],
+    },
+    Schema {
+        name: "golgi.run/1",
+        about: "golgi run SCRIPT.toml --json",
+        fields: &[
+            ("script", "text", "the file"),
+            ("title", "text", "its heading"),
+            ("model", "text", "as named in the script"),
+            ("dry_run", "truth", "whether nothing was run"),
+            ("plan", "list", "the steps: what, memory_bytes?"),
+            ("results", "list", "id, report (golgi.report); empty in a dry run, as are files and expectations"),
+            ("files", "list", "what was written"),
+            ("expectations", "list", "expected, found, holds"),
+            ("met", "truth?", "whether all expectations hold; false ends the program with 1; null in a dry run"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.schema/1",
+        about: "golgi schema --json",
+        fields: &[("schemas", "list", "name, about, fields (name, type, meaning)")],
+    },
+];
+
+pub fn run(work: &Work) -> anyhow::Result<Exit> {
+    if work.out.json {
+        let schemas: Vec<Value> = SCHEMAS
+            .iter()
+            .map(|schema| {
+                let fields: Vec<Value> = schema
+                    .fields
+                    .iter()
+                    .map(|(name, kind, meaning)| json!({ "name": name, "type": kind, "meaning": meaning }))
+                    .collect();
+                json!({ "name": schema.name, "about": schema.about, "fields": fields })
+            })
+            .collect();
+        work.out.document("schema", Value::Object(Map::from_iter([("schemas".to_owned(), Value::Array(schemas))])))?;
+        return Ok(Exit::Success);
+    }
+    work.out.line(
+        "With --json every command prints one document on standard output. Its field `schema` names its form and version;\nthe \
+         version rises when a reader of the old form would be misled. A type with ? may be null.",
+    )?;
+    for schema in SCHEMAS {
+        work.out.heading(&format!("{}  {}", schema.name, schema.about))?;
+        let mut table = Table::new().left("").left("").flexible("");
+        for (name, kind, meaning) in schema.fields {
+            table.row([Cell::new(*name, Style::Name), Cell::new(*kind, Style::Dim), (*meaning).into()]);
+        }
+        work.out.table(&table)?;
+    }
+    Ok(Exit::Success)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_versioned() {
+        let names: HashSet<&str> = SCHEMAS.iter().map(|schema| schema.name).collect();
+        assert_eq!(names.len(), SCHEMAS.len());
+        assert!(names.iter().all(|name| name.starts_with("golgi.") && name.ends_with("/1")));
+        assert!(names.contains(golgi_analysis::report::SCHEMA) && names.contains(crate::report::SCHEMA));
+    }
+}
