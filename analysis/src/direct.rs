@@ -111,7 +111,12 @@ impl Readers {
     }
 
     /// The readers of what attention of `layer` computes before any norm behind it, and what that norm's bias adds.
-    pub fn behind_attention(&self, model: &OpenModel, run: &PromptRun, layer: usize) -> Result<(Tensor, Option<Tensor>)> {
+    pub fn behind_attention(
+        &self,
+        model: &OpenModel,
+        run: &PromptRun,
+        layer: usize,
+    ) -> Result<(Tensor, Option<Tensor>)> {
         match &model.model.blocks[layer].layout {
             Layout::Sandwich { ln1_post, .. } => self.behind(model, run, ln1_post, layer, BlockPoint::Ln1PostScale),
             _ => Ok((self.u.shallow_clone(), None)),
@@ -149,5 +154,9 @@ pub(crate) fn rows_at(activation: &Tensor, positions: &[usize]) -> Result<Tensor
 /// Refuses a token outside the model's vocabulary.
 pub(crate) fn check_token(model: &OpenModel, id: u32) -> Result<()> {
     let d_vocab = model.model.dims.d_vocab;
-    if (id as usize) < d_vocab { Ok(()) } else { Err(ProbeError::UnknownToken { token: i64::from(id), d_vocab }.into()) }
+    if (id as usize) < d_vocab {
+        Ok(())
+    } else {
+        Err(ProbeError::UnknownToken { token: i64::from(id), d_vocab }.into())
+    }
 }

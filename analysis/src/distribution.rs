@@ -35,7 +35,8 @@ impl Distributions {
     /// [`AnalysisError::NotFinite`] if a row contains anything but numbers.
     pub fn new(logits: Tensor) -> Result<Distributions> {
         let log_probs = logits.f_log_softmax(-1, Kind::Float)?;
-        let entropy = floats(&log_probs.f_exp()?.f_mul(&log_probs)?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_neg()?)?;
+        let entropy =
+            floats(&log_probs.f_exp()?.f_mul(&log_probs)?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_neg()?)?;
         // Any NaN or infinite logit makes its row's entropy a NaN.
         if entropy.iter().any(|h| !h.is_finite()) {
             return Err(AnalysisError::NotFinite);

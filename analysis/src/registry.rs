@@ -191,16 +191,18 @@ fn parse<P: Default + Serialize + DeserializeOwned>(analysis: &'static str, para
     if params.is_null() {
         return Ok(P::default());
     }
-    P::deserialize(params).map_err(|error| {
+    let refuse = |cause: &str| {
         let known = defaults::<P>();
         let names = known.as_object().into_iter().flat_map(|fields| fields.keys());
-        AnalysisError::Params {
-            analysis,
-            // The names that serde appends stand at the end of our sentence already.
-            cause: error.to_string().split(", expected").next().unwrap_or_default().to_owned(),
-            known: names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
-        }
-    })
+        let known = names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        AnalysisError::Params { analysis, cause: cause.to_owned(), known }
+    };
+    // A list would be taken as fields in order.
+    if !params.is_object() {
+        return Err(refuse("they are no table of names and values"));
+    }
+    // The names that serde appends stand at the end of our sentence already.
+    P::deserialize(params).map_err(|error| refuse(error.to_string().split(", expected").next().unwrap_or_default()))
 }
 
 fn prompt(model: &OpenModel, inputs: &Inputs, needs: Needs, ctx: &RunContext) -> Result<(PromptRun, Provenance)> {
@@ -218,4 +220,97 @@ fn prompt(model: &OpenModel, inputs: &Inputs, needs: Needs, ctx: &RunContext) ->
 fn generated(model: &OpenModel, inputs: &Inputs, ctx: &RunContext) -> Result<Provenance> {
     let interventions = inputs.interventions.clone();
     provenance(model, &PromptInput { interventions, ..PromptInput::default() }, ctx.seed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use golgi_data::unit::Unit;
+    use golgi_probes::intervention::Edit;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{Family, PROMPT, reading};
+
+    /// Parameters that suit a model with a context of 32 tokens.
+    fn small(name: &str) -> Value {
+        match name {
+            "repeats" => json!({ "sequences": 2, "min_tokens": 5, "max_tokens": 9, "ablate_top": 1, "draws": 1 }),
+            "ioi" => json!({ "prompts": 4 }),
+            "attention" => json!({ "heads": ["L1H2"] }),
+            _ => Value::Null,
+        }
+    }
+
+    #[test]
+    fn every_analysis_reports_in_full() {
+        let traces = Traces::new();
+        let names: HashSet<&str> = ANALYSES.iter().map(|analysis| analysis.name).collect();
+        assert_eq!(names.len(), ANALYSES.len());
+        for family in Family::LINEAR {
+            let model = reading(family, 31);
+            for analysis in ANALYSES {
+                let silence = Intervention::of_unit(&Unit::head(0, 1), Edit::Zero);
+                let inputs = Inputs {
+                    tokens: if analysis.needs_text { PROMPT.to_vec() } else { Vec::new() },
+                    interventions: vec![silence],
+                    traces: &traces,
+                    fused_attention: false,
+                    budget_bytes: None,
+                };
+                let report = (analysis.run)(&model, &inputs, &small(analysis.name), &RunContext::new(7)).unwrap();
+                assert_eq!((report.schema.as_str(), report.analysis.as_str()), (crate::report::SCHEMA, analysis.name));
+                assert!(!report.summary.is_empty() && !report.tables.is_empty(), "{}", analysis.name);
+                assert!(!report.controls.is_empty() || analysis.name == "token_stats" || analysis.name == "unit_page");
+                let from = &report.provenance;
+                assert_eq!((from.seed, from.interventions.len(), from.device.as_str()), (7, 1, "cpu"));
+                assert!(from.tokens > 0 && !from.version.is_empty());
+                for table in &report.tables {
+                    assert!(table.rows.iter().all(|row| row.len() == table.columns.len()), "{}", table.name);
+                }
+                let tables: HashSet<&str> = report.tables.iter().map(|table| table.name.as_str()).collect();
+                assert_eq!(tables.len(), report.tables.len());
+                let text = serde_json::to_string(&report).unwrap();
+                assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report, "{}", analysis.name);
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_accepted_and_others_are_named() {
+        let model = reading(Family::Llama, 31);
+        let traces = Traces::new();
+        let inputs = Inputs {
+            tokens: PROMPT.to_vec(),
+            interventions: Vec::new(),
+            traces: &traces,
+            fused_attention: false,
+            budget_bytes: None,
+        };
+        for analysis in ANALYSES.iter().filter(|analysis| analysis.needs_text) {
+            (analysis.run)(&model, &inputs, &(analysis.params)(), &RunContext::new(0)).unwrap();
+        }
+        for analysis in ANALYSES {
+            let error =
+                (analysis.run)(&model, &inputs, &json!({ "tpo": 3 }), &RunContext::new(0)).unwrap_err().to_string();
+            assert!(error.contains("`tpo`") && error.contains(analysis.name), "{error}");
+            for name in (analysis.params)().as_object().unwrap().keys() {
+                assert!(error.contains(&format!("`{name}`")), "{error}");
+            }
+            assert!(matches!(
+                (analysis.run)(&model, &inputs, &json!([1]), &RunContext::new(0)),
+                Err(AnalysisError::Params { .. })
+            ));
+        }
+        let error = (find("token_stats").unwrap().run)(&model, &inputs, &json!({ "top": "many" }), &RunContext::new(0));
+        assert!(error.unwrap_err().to_string().contains("many"));
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        assert_eq!(find("ioi").unwrap().title, "Indirect object identification");
+        let error = find("lens").unwrap_err().to_string();
+        assert!(error.contains("logit_lens") && error.contains("repeats"), "{error}");
+    }
 }

@@ -154,7 +154,6 @@ impl Report {
     }
 }
 
-
 /// A number as it is written in f32: `0.1`, not `0.10000000149011612`; null if it is none.
 pub fn number(value: f32) -> Value {
     value.to_string().parse::<f64>().map_or(Value::Null, Value::from)

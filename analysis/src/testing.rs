@@ -1,10 +1,11 @@
 //! Tiny transformers, random or wired by hand.
 
 use golgi_data::context::RunContext;
+use golgi_data::tokenizer::Tokenizer;
 use golgi_probes::intervention::{Intervention, Traces};
 use golgi_probes::layers::{Activation, Attention, AttentionShape, Linear, Mlp, Norm, NormKind, Rotary};
 use golgi_probes::transformer::{Block, Embedding, Head, Layout, PositionEmbedding};
-use golgi_probes::{Device, Dims, Kind, OpenModel, Tensor, Transformer};
+use golgi_probes::{Batch, Device, Dims, ForwardOptions, Kind, NoTap, OpenModel, Tensor, Transformer};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -62,6 +63,33 @@ impl Weights {
 
 pub(crate) const VOCAB: usize = 23;
 
+/// A tokenizer of the tiny vocabulary: three names, the rest of them words of the prompts, everything else unknown.
+pub(crate) fn tokenizer() -> Tokenizer {
+    let mut words = vec!["[UNK]", " Mary", " John", " Emma", " to", "When", " gave", " the", " and", " store", " a"];
+    words.extend(["Then", "After", "While", " drink", " ring", " house", " went", " at", ",", ".", " book", " office"]);
+    assert_eq!(words.len(), VOCAB);
+    let vocab: serde_json::Map<String, serde_json::Value> =
+        words.iter().enumerate().map(|(id, word)| ((*word).to_owned(), id.into())).collect();
+    let json = serde_json::json!({
+        "version": "1.0",
+        "added_tokens": [{
+            "id": 0, "content": "[UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true,
+        }],
+        // A space belongs to the word behind it.
+        "pre_tokenizer": { "type": "Split", "pattern": { "Regex": " ?\\w+|[^\\s\\w]" }, "behavior": "Isolated", "invert": false },
+        "model": { "type": "WordLevel", "vocab": vocab, "unk_token": "[UNK]" },
+    });
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), json.to_string()).unwrap();
+    Tokenizer::from_folder(folder.path()).unwrap()
+}
+
+/// A random model that reads text.
+pub(crate) fn reading(family: Family, seed: u64) -> OpenModel {
+    let OpenModel { model, .. } = random(family, seed);
+    OpenModel::in_memory("tiny", model, Some(tokenizer()))
+}
+
 pub(crate) fn random(family: Family, seed: u64) -> OpenModel {
     let mut w = Weights::new(seed);
     let (d_model, n_heads, d_head, d_mlp, vocab) = (12, 4, 5, 9, VOCAB as i64);
@@ -73,7 +101,8 @@ pub(crate) fn random(family: Family, seed: u64) -> OpenModel {
     };
     let rotates = matches!(family, Family::Llama | Family::Gemma | Family::NeoX);
     let d_embed = if family == Family::Projected { 7 } else { d_model };
-    let shape = AttentionShape { n_heads, n_kv_heads, d_head, scale: 0.4, softcap: (family == Family::Gemma).then_some(5.0) };
+    let shape =
+        AttentionShape { n_heads, n_kv_heads, d_head, scale: 0.4, softcap: (family == Family::Gemma).then_some(5.0) };
     let blocks = (0..3).map(|_| Block {
         ln1: w.norm(d_model, kind),
         attn: Attention {
@@ -121,7 +150,17 @@ pub(crate) fn random(family: Family, seed: u64) -> OpenModel {
     };
     let rotaries = if rotates { vec![Rotary::new(4, 100.0)] } else { Vec::new() };
     let dims = dims(blocks.len(), d_model, (n_heads, n_kv_heads, d_head), d_mlp, (vocab, 32));
-    open(Transformer { family: "test", dims, embedding, blocks, head, rotaries, causal: family != Family::Bert, kind: Kind::Float, device: Device::Cpu })
+    open(Transformer {
+        family: "test",
+        dims,
+        embedding,
+        blocks,
+        head,
+        rotaries,
+        causal: family != Family::Bert,
+        kind: Kind::Float,
+        device: Device::Cpu,
+    })
 }
 
 fn dims(n_layers: usize, d_model: i64, heads: (i64, i64, i64), d_mlp: i64, (vocab, n_ctx): (i64, usize)) -> Dims {
@@ -163,7 +202,12 @@ pub(crate) fn wired() -> OpenModel {
         }
     };
     let linear = |weight: Tensor| Linear { weight, bias: None };
-    let norm = || Norm { gain: Tensor::ones([d_model], (Kind::Float, Device::Cpu)), bias: None, kind: NormKind::Rms, eps: 1e-6 };
+    let norm = || Norm {
+        gain: Tensor::ones([d_model], (Kind::Float, Device::Cpu)),
+        bias: None,
+        kind: NormKind::Rms,
+        eps: 1e-6,
+    };
     let shape = AttentionShape { n_heads: 2, n_kv_heads: 2, d_head, scale: 1.0, softcap: None };
     let sharp = 4.0;
     let block = |layer: usize| {
@@ -234,3 +278,12 @@ pub(crate) fn run_with(model: &OpenModel, tokens: &[u32], interventions: Vec<Int
 
 /// A prompt for the random models, with repetitions.
 pub(crate) const PROMPT: [u32; 9] = [3, 17, 8, 3, 21, 8, 8, 0, 17];
+
+/// The model's logits from a plain pass, as f64.
+pub(crate) fn logits_by_hand(model: &OpenModel, tokens: &[u32]) -> Vec<Vec<f64>> {
+    let batch = Batch::single(tokens).unwrap();
+    let logits = model.model.forward(&batch, &mut NoTap, ForwardOptions::logits()).unwrap().unwrap();
+    (0..tokens.len() as i64)
+        .map(|pos| Vec::<f64>::try_from(logits.get(0).get(pos).to_kind(Kind::Double)).unwrap())
+        .collect()
+}

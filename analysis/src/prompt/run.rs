@@ -160,7 +160,13 @@ impl PromptRun {
         let exists: Vec<Site> = network.sites().into_iter().map(|spec| spec.site).collect();
         let wanted: HashSet<&Site> = exists.iter().filter(|site| missing.contains(site)).collect();
         let logits = wanted.contains(&Site::Logits);
-        preflight(network, &patterns(&wanted, network.blocks.len()), (1, self.tokens().len()), logits, self.budget_bytes)?;
+        preflight(
+            network,
+            &patterns(&wanted, network.blocks.len()),
+            (1, self.tokens().len()),
+            logits,
+            self.budget_bytes,
+        )?;
         let mut keep = Keep { wanted, kept: BTreeMap::new() };
         let mut edits = Edits::new(network, &self.input.interventions, &self.traces)?;
         let options = ForwardOptions { fused_attention: self.input.fused_attention, ..ForwardOptions::default() };
@@ -289,4 +295,109 @@ fn trace_of(edit: &Edit) -> Option<&String> {
 fn share(trace: &Trace) -> Trace {
     let sites = trace.sites.iter().map(|(site, tensor)| (site.clone(), tensor.shallow_clone()));
     Trace { sites: sites.collect(), tokens: trace.tokens.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use golgi_data::unit::Unit;
+    use golgi_probes::Capture;
+    use golgi_probes::intervention::Positions;
+
+    use super::*;
+    use crate::testing::{Family, PROMPT, random, run, run_with};
+
+    fn trace(model: &OpenModel, tokens: &[u32]) -> Trace {
+        let mut capture = Capture::new(vec![SitePattern::new("*").unwrap()]);
+        let batch = Batch::single(tokens).unwrap();
+        model.model.forward(&batch, &mut capture, ForwardOptions::default()).unwrap();
+        capture.into_trace(vec![tokens.to_vec()]).unwrap()
+    }
+
+    fn input(interventions: Vec<Intervention>) -> PromptInput {
+        PromptInput { tokens: PROMPT.to_vec(), interventions, fused_attention: false }
+    }
+
+    #[test]
+    fn it_moves_between_threads() {
+        fn sent<T: Send>() {}
+        sent::<PromptRun>();
+    }
+
+    #[test]
+    fn what_is_captured_late_equals_what_is_captured_at_once() {
+        for family in Family::LINEAR.into_iter().chain([Family::PostNorm, Family::Bert]) {
+            let model = random(family, 9);
+            let whole = trace(&model, &PROMPT);
+            let late = run_with(&model, &PROMPT, Vec::new(), Needs::default());
+            for (site, expected) in &whole.sites {
+                assert_eq!(&late.captured(&model, site).unwrap(), expected, "{family:?} {site}");
+            }
+        }
+    }
+
+    #[test]
+    fn late_captures_see_the_changed_model() {
+        let model = random(Family::Llama, 9);
+        let zero = vec![Intervention::of_unit(&Unit::head(1, 0), Edit::Zero)];
+        let run = run_with(&model, &PROMPT, zero, Needs::default());
+        let z = run.activation(&model, &Site::block(1, BlockPoint::Z)).unwrap();
+        assert_eq!(z.select(1, 0).abs().max().double_value(&[]), 0.0);
+        assert!(z.select(1, 1).abs().max().double_value(&[]) > 0.0);
+    }
+
+    #[test]
+    fn traces_are_kept_for_late_captures() {
+        let model = random(Family::Llama, 9);
+        let other: Vec<u32> = PROMPT.iter().rev().copied().collect();
+        let traces = Traces::from([("other".to_owned(), trace(&model, &other))]);
+        let site = Site::block(1, BlockPoint::ResidPost);
+        let patch = Intervention::new(&site, Edit::Patch { trace: "other".into() }).at(Positions::These(vec![3]));
+        let run =
+            PromptRun::new(&model, &input(vec![patch]), &traces, Needs::default(), None, &RunContext::new(0)).unwrap();
+        drop(traces);
+        let patched = run.activation(&model, &site).unwrap();
+        let expected = trace(&model, &other).get(&site).unwrap().select(0, 0);
+        assert_eq!(patched.select(0, 3), expected.select(0, 3));
+        assert_ne!(patched.select(0, 4), expected.select(0, 4));
+    }
+
+    #[test]
+    fn a_budget_is_kept_and_cancelling_works() {
+        let model = random(Family::Llama, 9);
+        let ctx = RunContext::new(0);
+        let error =
+            PromptRun::new(&model, &input(Vec::new()), &Traces::new(), Needs::all(), Some(1000), &ctx).unwrap_err();
+        assert!(matches!(error, AnalysisError::Probe(ProbeError::Budget { .. })), "{error}");
+        ctx.cancel();
+        let error = PromptRun::new(&model, &input(Vec::new()), &Traces::new(), Needs::all(), None, &ctx).unwrap_err();
+        assert!(error.is_cancelled());
+    }
+
+    #[test]
+    fn odd_prompts_and_sites_are_refused() {
+        let model = random(Family::Llama, 9);
+        let refuse = |tokens: Vec<u32>| {
+            let input = PromptInput { tokens, ..PromptInput::default() };
+            PromptRun::new(&model, &input, &Traces::new(), Needs::default(), None, &RunContext::new(0)).unwrap_err()
+        };
+        assert!(refuse(Vec::new()).to_string().contains("no tokens"));
+        assert!(refuse(vec![99]).to_string().contains("99"));
+        assert!(refuse(vec![1; 33]).to_string().contains("32"));
+        let run = run(&model, &PROMPT);
+        let error = run.captured(&model, &Site::block(7, BlockPoint::Z)).unwrap_err().to_string();
+        assert!(error.contains("3 layers"), "{error}");
+        assert_eq!((run.position(-1).unwrap(), run.position(0).unwrap()), (8, 0));
+        assert!(run.position(i64::MIN).is_err() && run.position(i64::MAX).is_err());
+    }
+
+    #[test]
+    fn logits_do_not_depend_on_where_they_are_cut() {
+        let model = random(Family::Gemma, 9);
+        let run = run(&model, &PROMPT);
+        let whole = run.logits(&model, 0..9).unwrap();
+        for pos in 0..9 {
+            let one = run.logits(&model, pos..pos + 1).unwrap();
+            assert!(one.select(0, 0).allclose(&whole.select(0, pos as i64), 1e-6, 1e-6, false));
+        }
+    }
 }

@@ -29,7 +29,9 @@ impl Params {
             Params { prompts, .. } if !(2..=10_000).contains(prompts) => {
                 refuse("prompts", *prompts, "it must lie between 2 and 10000")
             }
-            Params { batch, .. } if !(1..=1024).contains(batch) => refuse("batch", *batch, "it must lie between 1 and 1024"),
+            Params { batch, .. } if !(1..=1024).contains(batch) => {
+                refuse("batch", *batch, "it must lie between 1 and 1024")
+            }
             _ => Ok(()),
         }
     }

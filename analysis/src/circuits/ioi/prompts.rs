@@ -23,26 +23,19 @@ const FRAMES: &[&str] = &[
     "Yesterday, {A} and {B} met at the {P}, and {S} brought a {O} to",
 ];
 
-const NAMES: &[&str] = &[
-    "Aaron", "Adam", "Alan", "Alex", "Alice", "Amy", "Andrew", "Anna", "Anne", "Anthony", "Arthur", "Ben", "Bill", "Bob", "Brian",
-    "Bruce", "Carl", "Charles", "Chris", "Christine", "Claire", "Daniel", "David", "Donald", "Douglas", "Edward", "Elizabeth",
-    "Emily", "Emma", "Eric", "Frank", "Fred", "George", "Grace", "Graham", "Greg", "Harry", "Helen", "Henry", "Howard", "Ian", "Jack",
-    "Jacob", "James", "Jamie", "Jane", "Jason", "Jennifer", "Jessica", "Jim", "Joe", "John", "Jonathan", "Joseph", "Julia", "Kate",
-    "Keith", "Kelly", "Kevin", "Laura", "Lee", "Lewis", "Lisa", "Louis", "Lucy", "Luke", "Maria", "Mark", "Martin", "Mary", "Matthew",
-    "Max", "Michael", "Michelle", "Mike", "Nancy", "Neil", "Nick", "Oliver", "Patrick", "Paul", "Peter", "Philip", "Rachel", "Ralph",
-    "Richard", "Robert", "Roger", "Ruth", "Ryan", "Sam", "Sara", "Sarah", "Scott", "Simon", "Sophie", "Stephen", "Steve", "Steven",
-    "Susan", "Thomas", "Tim", "Tom", "Tony", "Victoria", "Walter", "William",
-];
+const NAMES: &str = "Aaron Adam Alan Alex Alice Amy Andrew Anna Anne Anthony Arthur Ben Bill Bob Brian Bruce Carl Charles Chris \
+    Christine Claire Daniel David Donald Douglas Edward Elizabeth Emily Emma Eric Frank Fred George Grace Graham \
+    Greg Harry Helen Henry Howard Ian Jack Jacob James Jamie Jane Jason Jennifer Jessica Jim Joe John Jonathan \
+    Joseph Julia Kate Keith Kelly Kevin Laura Lee Lewis Lisa Louis Lucy Luke Maria Mark Martin Mary Matthew Max \
+    Michael Michelle Mike Nancy Neil Nick Oliver Patrick Paul Peter Philip Rachel Ralph Richard Robert Roger \
+    Ruth Ryan Sam Sara Sarah Scott Simon Sophie Stephen Steve Steven Susan Thomas Tim Tom Tony Victoria Walter \
+    William";
 
-const PLACES: &[&str] = &[
-    "store", "garden", "restaurant", "school", "hospital", "office", "house", "station", "park", "library", "museum", "beach",
-    "market", "hotel", "airport", "theater",
-];
+const PLACES: &str = "store garden restaurant school hospital office house station park library museum beach market hotel airport \
+    theater";
 
-const OBJECTS: &[&str] = &[
-    "ring", "drink", "book", "basketball", "computer", "necklace", "snack", "bone", "letter", "ticket", "camera", "flower", "watch",
-    "hat", "gift", "phone",
-];
+const OBJECTS: &str =
+    "ring drink book basketball computer necklace snack bone letter ticket camera flower watch hat gift phone";
 
 /// In which order the two names are mentioned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +55,8 @@ pub struct IoiPrompt {
     pub text: String,
     /// The same text with a third name as subject.
     pub control: String,
+    /// Which frame it fills.
+    pub frame: usize,
     /// Order of the names.
     pub order: Order,
     /// The indirect object: the right answer, with its token.
@@ -80,30 +75,36 @@ pub fn prompts(model: &OpenModel, n: usize, seed: u64) -> Result<Vec<IoiPrompt>>
         return Err(AnalysisError::Unsuitable {
             analysis: "ioi",
             model: model.name.clone(),
-            cause: format!("only {} English names are single tokens of its vocabulary, and three are needed", names.len()),
+            cause: format!(
+                "only {} English names are single tokens of its vocabulary, and three are needed",
+                names.len()
+            ),
         });
     }
+    let (places, objects): (Vec<&str>, Vec<&str>) = (PLACES.split(' ').collect(), OBJECTS.split(' ').collect());
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    // Frames are dealt out like cards, so that none is missing from a small set by chance.
-    let mut deck: Vec<&str> = Vec::new();
+    // Frames are dealt out like cards, each to two prompts, one of either order.
+    let mut deck: Vec<usize> = Vec::new();
+    let mut frame = 0;
     let mut one = |index: usize| {
-        if deck.is_empty() {
-            deck = FRAMES.to_vec();
-            deck.shuffle(&mut rng);
+        let order = if index.is_multiple_of(2) { Order::Abba } else { Order::Baba };
+        if order == Order::Abba {
+            if deck.is_empty() {
+                deck = (0..FRAMES.len()).collect();
+                deck.shuffle(&mut rng);
+            }
+            frame = deck.pop().unwrap_or(0);
         }
-        let frame = deck.pop().unwrap_or(FRAMES[0]);
         let chosen: Vec<&(String, u32)> = names.choose_multiple(&mut rng, 3).collect();
         let (io, s, third) = (chosen[0], chosen[1], chosen[2]);
-        // The orders change once per two decks, so that each frame gets both.
-        let order = if (index + index / FRAMES.len()).is_multiple_of(2) { Order::Abba } else { Order::Baba };
         let (first, second) = if order == Order::Abba { (io, s) } else { (s, io) };
-        let place = PLACES.choose(&mut rng).unwrap_or(&PLACES[0]);
-        let object = OBJECTS.choose(&mut rng).unwrap_or(&OBJECTS[0]);
+        let place = places.choose(&mut rng).unwrap_or(&places[0]);
+        let object = objects.choose(&mut rng).unwrap_or(&objects[0]);
         let fill = |subject: &str| {
-            let names = frame.replace("{A}", &first.0).replace("{B}", &second.0).replace("{S}", subject);
+            let names = FRAMES[frame].replace("{A}", &first.0).replace("{B}", &second.0).replace("{S}", subject);
             names.replace("{P}", place).replace("{O}", object)
         };
-        IoiPrompt { text: fill(&s.0), control: fill(&third.0), order, io: io.clone(), s: s.clone() }
+        IoiPrompt { text: fill(&s.0), control: fill(&third.0), frame, order, io: io.clone(), s: s.clone() }
     };
     Ok((0..n).map(&mut one).collect())
 }
@@ -115,13 +116,14 @@ fn single_tokens(model: &OpenModel) -> Result<Vec<(String, u32)>> {
     // Behind other text, since some tokenizers treat the beginning of a text in their own way.
     let before = raw("They gave it to")?;
     let mut found = Vec::new();
-    for name in NAMES {
+    for name in NAMES.split(' ') {
         let ids = raw(&format!("They gave it to {name}"))?;
         if let [start @ .., id] = ids.as_slice()
             && start == before.as_slice()
+            && !tokenizer.is_special(*id)
             && (*id as usize) < model.model.dims.d_vocab
         {
-            found.push(((*name).to_owned(), *id));
+            found.push((name.to_owned(), *id));
         }
     }
     Ok(found)

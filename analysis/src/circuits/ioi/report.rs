@@ -96,7 +96,9 @@ pub fn report(found: &Ioi, provenance: Provenance) -> Report {
     let by = "95 % of |mean| when the names of each prompt are exchanged at random";
     report.controls.push(Fact::new("exchanged names", number(found.null_95)).by(by));
     if found.all.mean.abs() <= found.null_95 {
-        report.warnings.push("the mean difference is not significant: exchanging the names at random gives as much".into());
+        report
+            .warnings
+            .push("the mean difference is not significant: exchanging the names at random gives as much".into());
     }
     let row = |outcome: &PromptOutcome| {
         vec![

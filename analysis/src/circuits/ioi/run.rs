@@ -8,9 +8,9 @@ use golgi_probes::{Batch, ForwardOptions, OpenModel, ProbeError};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::Params;
 use super::prompts::{IoiPrompt, Order, prompts};
 use super::report::{Ioi, Outcome, PromptOutcome};
-use super::Params;
 use crate::error::{AnalysisError, Result};
 
 /// How many random exchanges of the two names make the null.
@@ -125,7 +125,10 @@ fn sign_flips(differences: &[f32], seed: u64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::testing::{Family, logits_by_hand, random, reading};
 
     #[test]
     fn the_null_of_equal_differences_is_that_of_a_fair_coin() {
@@ -133,5 +136,83 @@ mod tests {
         let null = sign_flips(&[2.0; 100], 3);
         assert!((0.35..0.44).contains(&null), "{null}");
         assert_eq!(null, sign_flips(&[2.0; 100], 3));
+    }
+
+    #[test]
+    fn differences_are_those_of_plain_passes_whatever_the_batch() {
+        let model = reading(Family::Gpt2, 21);
+        let params = |batch| Params { prompts: 40, batch };
+        let found = run(&model, &params(7), &RunContext::new(3)).unwrap();
+        assert_eq!((found.all.prompts, found.abba.prompts, found.baba.prompts), (40, 20, 20));
+        let tokenizer = model.tokenizer().unwrap();
+        for outcome in &found.prompts {
+            let difference = |text: &str| {
+                let logits = logits_by_hand(&model, &tokenizer.encode(text).unwrap()).pop().unwrap();
+                let of = |name: &str| logits[tokenizer.token_to_id(&format!(" {name}")).unwrap() as usize];
+                (of(&outcome.io) - of(&outcome.s)) as f32
+            };
+            assert!((outcome.difference - difference(&outcome.text)).abs() < 1e-4);
+        }
+        let mean = found.prompts.iter().map(|outcome| outcome.difference).sum::<f32>() / 40.0;
+        assert!((mean - found.all.mean).abs() < 1e-5);
+        let alone = run(&model, &params(1), &RunContext::new(3)).unwrap();
+        assert!((alone.all.mean - found.all.mean).abs() < 1e-4 && alone.changed.is_none());
+    }
+
+    #[test]
+    fn interventions_are_measured_beside_the_model_as_it_is() {
+        use golgi_data::site::Site;
+        use golgi_probes::intervention::{Edit, Positions};
+        let model = reading(Family::Llama, 21);
+        let params = Params { prompts: 20, batch: 8 };
+        let with = |edit, positions| {
+            let changes = [Intervention::new(&Site::Logits, edit).at(positions)];
+            run_with(&model, &params, &changes, &Traces::new(), &RunContext::new(3)).unwrap()
+        };
+        let plain = run(&model, &params, &RunContext::new(3)).unwrap();
+        let flat = with(Edit::Set { value: 1.0 }, Positions::Last);
+        let changed = flat.changed.unwrap();
+        assert_eq!((changed.mean, changed.accuracy, changed.standard_error), (0.0, 0.0, 0.0));
+        assert_eq!((flat.all, flat.control), (plain.all.clone(), plain.control));
+        let doubled = with(Edit::Scale { factor: 2.0 }, Positions::These(vec![-1])).changed.unwrap();
+        assert!((doubled.mean - 2.0 * plain.all.mean).abs() < 1e-4);
+        let elsewhere = with(Edit::Set { value: 1.0 }, Positions::These(vec![0])).changed.unwrap();
+        assert_eq!(elsewhere, plain.all);
+    }
+
+    #[test]
+    fn prompts_have_both_orders_known_names_and_a_third_subject() {
+        let model = reading(Family::Llama, 21);
+        let made = prompts(&model, 40, 9).unwrap();
+        assert_eq!(made, prompts(&model, 40, 9).unwrap());
+        assert_ne!(made, prompts(&model, 40, 10).unwrap());
+        for prompt in &made {
+            let (io, s) = (&prompt.io.0, &prompt.s.0);
+            assert!(["Mary", "John", "Emma"].contains(&io.as_str()) && io != s);
+            assert_eq!((prompt.text.matches(io).count(), prompt.text.matches(s).count()), (1, 2));
+            assert_eq!((prompt.control.matches(io).count(), prompt.control.matches(s).count()), (1, 1));
+            assert_eq!(prompt.text.find(io) < prompt.text.find(s), prompt.order == Order::Abba);
+            assert!(!prompt.text.contains('{') && prompt.text.ends_with(" to"));
+            assert_eq!(model.tokenizer().unwrap().token_to_id(&format!(" {io}")), Some(prompt.io.1));
+        }
+        // Twenty prompts are every frame in both orders.
+        let filled: BTreeSet<(usize, bool)> = made[..20].iter().map(|p| (p.frame, p.order == Order::Abba)).collect();
+        assert_eq!(filled, (0..10).flat_map(|frame| [(frame, false), (frame, true)]).collect());
+    }
+
+    #[test]
+    fn models_that_cannot_are_refused() {
+        let mute = random(Family::Llama, 21);
+        let error = run(&mute, &Params::default(), &RunContext::new(0)).unwrap_err().to_string();
+        assert!(error.contains("tokenizer"), "{error}");
+        let bert = reading(Family::Bert, 21);
+        assert!(matches!(run(&bert, &Params::default(), &RunContext::new(0)), Err(AnalysisError::Unsuitable { .. })));
+        let model = reading(Family::Llama, 21);
+        for params in [Params { prompts: 1, batch: 8 }, Params { prompts: 50, batch: 0 }] {
+            assert!(matches!(run(&model, &params, &RunContext::new(0)), Err(AnalysisError::Param { .. })));
+        }
+        let ctx = RunContext::new(0);
+        ctx.cancel();
+        assert!(run(&model, &Params::default(), &ctx).unwrap_err().is_cancelled());
     }
 }

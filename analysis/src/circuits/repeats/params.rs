@@ -69,7 +69,8 @@ impl Params {
             return refuse("min_tokens", self.min_tokens.to_string(), expected);
         }
         if self.max_tokens > longest {
-            let expected = format!("twice of it, and BOS, must fit into the context of {n_ctx} tokens: at most {longest}");
+            let expected =
+                format!("twice of it, and BOS, must fit into the context of {n_ctx} tokens: at most {longest}");
             return refuse("max_tokens", self.max_tokens.to_string(), expected);
         }
         if self.draws > 1000 {
@@ -83,7 +84,8 @@ impl Params {
             let spec = model.model.site(&unit.site)?;
             let size = spec.units(&model.model.dims);
             if unit.site.point() != Some(BlockPoint::Z) || unit.index as usize >= size {
-                let expected = format!("heads are written as L18H6, with layers and heads counted from 0, {size} per layer");
+                let expected =
+                    format!("heads are written as L18H6, with layers and heads counted from 0, {size} per layer");
                 return refuse("heads", unit.to_string(), expected);
             }
         }

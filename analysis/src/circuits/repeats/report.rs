@@ -85,7 +85,9 @@ pub fn report(found: &Repeats, provenance: Provenance) -> Report {
         ("previous-token", found.best_previous(), |s| s.previous),
     ] {
         if let Some(score) = best {
-            report.summary.push(Fact::new(format!("highest {label} head"), Unit::head(score.layer, score.head).short()));
+            report
+                .summary
+                .push(Fact::new(format!("highest {label} head"), Unit::head(score.layer, score.head).short()));
             report.summary.push(Fact::new(format!("highest {label} score"), number(value(score))));
         }
     }
@@ -114,7 +116,8 @@ pub fn report(found: &Repeats, provenance: Provenance) -> Report {
 }
 
 fn ablated(report: &mut Report, ablation: &Ablation) {
-    let say = |list: &mut Vec<Fact>, label: &str, value: f32, by: &str| list.push(Fact::new(label, number(value)).by(by));
+    let say =
+        |list: &mut Vec<Fact>, label: &str, value: f32, by: &str| list.push(Fact::new(label, number(value)).by(by));
     report.summary.push(Fact::new("silenced heads", names(&ablation.heads)));
     let by = "z of the silenced heads set to 0, on fresh sequences";
     say(&mut report.summary, "loss, repeat, heads silenced", ablation.loss_repeat, by);
@@ -127,7 +130,9 @@ fn ablated(report: &mut Report, ablation: &Ablation) {
         let worst = losses.fold(f32::NEG_INFINITY, f32::max);
         say(&mut report.controls, "loss, repeat, worst random heads", worst, &by);
         if worst >= ablation.loss_repeat {
-            report.warnings.push("silencing the heads harms the repeat no more than silencing random heads does".into());
+            report
+                .warnings
+                .push("silencing the heads harms the repeat no more than silencing random heads does".into());
         }
     }
     let row = |name: &str, heads: &[Unit], first: f32, repeat: f32| {

@@ -10,9 +10,9 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
+use super::Params;
 use super::report::{Ablation, RandomDraw, Repeats};
 use super::sequences::{Sequence, Source};
-use super::Params;
 use crate::distribution::floats;
 use crate::error::{AnalysisError, Result};
 use crate::prompt::attention::{HeadScore, head_scores, layer_patterns, matches};
@@ -214,6 +214,7 @@ fn by_chance(pattern: &Tensor, matching: &Tensor, sequence: &Sequence) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{Family, random, wired};
 
     #[test]
     fn random_heads_come_from_the_same_layers() {
@@ -232,10 +233,83 @@ mod tests {
     fn chance_leaves_out_match_first_and_self() {
         // Tokens a b c a b c; the last query's match is position 3. Uniform attention but for the match.
         let sequence = Sequence { tokens: vec![1, 2, 3, 1, 2, 3], start: 0, period: 3 };
-        let rows: Vec<f32> = (0..6).flat_map(|q| (0..6).map(move |k| if k <= q { 1.0 / (q + 1) as f32 } else { 0.0 })).collect();
+        let rows: Vec<f32> =
+            (0..6).flat_map(|q| (0..6).map(move |k| if k <= q { 1.0 / (q + 1) as f32 } else { 0.0 })).collect();
         let pattern = Tensor::from_slice(&rows).view([1, 6, 6]);
         let found = by_chance(&pattern, &matches(&sequence.tokens).unwrap().induction, &sequence).unwrap();
         let expected = (1.0 / 4.0 + 1.0 / 5.0 + 1.0 / 6.0) / 3.0;
         assert!((found[0] - expected).abs() < 1e-6, "{found:?}");
+    }
+
+    fn planted() -> Params {
+        Params { sequences: 6, min_tokens: 8, max_tokens: 16, ablate_top: 1, draws: 3, ..Params::default() }
+    }
+
+    #[test]
+    fn the_planted_heads_are_found_and_carry_the_repeat() {
+        let model = wired();
+        let found = run(&model, &planted(), &RunContext::new(5)).unwrap();
+        let (induction, previous) = (found.best_induction().unwrap(), found.best_previous().unwrap());
+        assert_eq!((induction.layer, induction.head), (1, 0));
+        assert_eq!((previous.layer, previous.head), (0, 1));
+        // The first token's previous-token head rests on itself, which costs one query of each sequence half its mass.
+        assert!(induction.induction > 0.9 && previous.previous > 0.99, "{induction:?} {previous:?}");
+        assert!(found.baseline.iter().all(|chance| *chance < 0.2), "{:?}", found.baseline);
+        assert!(found.loss_repeat < found.loss_first - 1.0, "{found:?}");
+        assert!(found.periods.iter().any(|period| *period != found.periods[0]));
+
+        let ablation = found.ablation.unwrap();
+        assert_eq!(ablation.heads, [Unit::head(1, 0)]);
+        assert!(ablation.loss_repeat > ablation.intact_repeat + 1.0);
+        for draw in &ablation.random {
+            // The other head of the layer writes nothing.
+            assert_eq!(draw.heads, [Unit::head(1, 1)]);
+            assert_eq!((draw.loss_first, draw.loss_repeat), (ablation.intact_first, ablation.intact_repeat));
+        }
+    }
+
+    #[test]
+    fn the_seed_decides_and_interventions_count() {
+        let model = wired();
+        let params = Params { ablate_top: 0, ..planted() };
+        let at = |seed| run(&model, &params, &RunContext::new(seed)).unwrap();
+        assert_eq!(at(1), at(1));
+        assert_ne!(at(1).loss_first, at(2).loss_first);
+        let zero = [Intervention::of_unit(&Unit::head(0, 1), Edit::Zero)];
+        let without = run_with(&model, &params, &zero, &Traces::new(), &RunContext::new(1)).unwrap();
+        assert!(without.best_induction().unwrap().induction < 0.5, "no induction without the previous-token head");
+        assert!(without.loss_repeat > at(1).loss_repeat + 1.0);
+    }
+
+    #[test]
+    fn named_heads_are_ablated() {
+        let model = wired();
+        let params = Params { heads: vec![Unit::head(0, 1)], draws: 1, ..planted() };
+        let ablation = run(&model, &params, &RunContext::new(5)).unwrap().ablation.unwrap();
+        assert_eq!(ablation.heads, [Unit::head(0, 1)]);
+        assert!(ablation.loss_repeat > ablation.intact_repeat + 1.0);
+    }
+
+    #[test]
+    fn impossible_settings_are_refused() {
+        let model = wired();
+        let refused = |params: Params| run(&model, &params, &RunContext::new(0)).unwrap_err().to_string();
+        assert!(refused(Params { sequences: 0, ..planted() }).contains("`sequences`"));
+        assert!(refused(Params { min_tokens: 2, ..planted() }).contains("`min_tokens`"));
+        assert!(refused(Params { min_tokens: 17, ..planted() }).contains("`min_tokens`"));
+        // 20 tokens twice, and BOS, are one more than the context.
+        assert!(refused(Params { max_tokens: 20, ..planted() }).contains("at most 19"));
+        assert!(refused(Params { heads: vec![Unit::head(0, 2)], ..planted() }).contains("L18H6"));
+        assert!(refused(Params { heads: vec![Unit::neuron(0, 0)], ..planted() }).contains("L18H6"));
+        assert!(refused(Params { bos: super::super::Bos::Yes, ..planted() }).contains("BOS"));
+        assert!(refused(Params { ablate_top: 5, ..planted() }).contains("4 heads"));
+        let bert = random(Family::Bert, 1);
+        assert!(matches!(
+            run(&bert, &planted(), &RunContext::new(0)),
+            Err(AnalysisError::Param { .. } | AnalysisError::Unsuitable { .. })
+        ));
+        let ctx = RunContext::new(0);
+        ctx.cancel();
+        assert!(run(&model, &planted(), &ctx).unwrap_err().is_cancelled());
     }
 }

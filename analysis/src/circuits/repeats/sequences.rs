@@ -30,7 +30,9 @@ impl Source {
     pub fn new(model: &OpenModel, params: &Params) -> Result<Source> {
         let d_vocab = model.model.dims.d_vocab;
         let ordinary: Vec<u32> = match &model.tokenizer {
-            Some(tokenizer) => (0..d_vocab.min(tokenizer.vocab_size()) as u32).filter(|id| !tokenizer.is_special(*id)).collect(),
+            Some(tokenizer) => {
+                (0..d_vocab.min(tokenizer.vocab_size()) as u32).filter(|id| !tokenizer.is_special(*id)).collect()
+            }
             None => (0..d_vocab as u32).collect(),
         };
         if ordinary.len() < params.max_tokens {
@@ -38,7 +40,10 @@ impl Source {
                 analysis: "repeats",
                 name: "max_tokens",
                 found: params.max_tokens.to_string(),
-                expected: format!("the vocabulary has {} ordinary tokens, and those of a sequence must differ", ordinary.len()),
+                expected: format!(
+                    "the vocabulary has {} ordinary tokens, and those of a sequence must differ",
+                    ordinary.len()
+                ),
             });
         }
         let known = model.tokenizer.as_ref().and_then(|tokenizer| tokenizer.bos());

@@ -18,7 +18,7 @@ mod report;
 mod run;
 
 pub use params::Params;
-pub use report::{AttentionMaps, HeadScore, report};
 pub(crate) use report::score_table;
+pub use report::{AttentionMaps, HeadScore, report};
 pub use run::attention_maps;
 pub(crate) use run::{head_scores, layer_patterns, matches};

@@ -46,7 +46,11 @@ impl AttentionMaps {
     pub fn pattern(&self, layer: usize, head: usize) -> &[f32] {
         let n = self.tokens.len() * self.tokens.len();
         let start = (layer * self.n_heads + head) * n;
-        if layer < self.n_layers && head < self.n_heads { self.patterns.get(start..start + n).unwrap_or(&[]) } else { &[] }
+        if layer < self.n_layers && head < self.n_heads {
+            self.patterns.get(start..start + n).unwrap_or(&[])
+        } else {
+            &[]
+        }
     }
 }
 
@@ -95,9 +99,5 @@ pub(crate) fn score_table(name: &str, scores: &[HeadScore]) -> Table {
         row
     };
     let columns = ["head", "previous", "duplicate", "induction", "first", "current", "entropy (nats)"];
-    Table {
-        name: name.to_owned(),
-        columns: columns.map(String::from).to_vec(),
-        rows: scores.iter().map(row).collect(),
-    }
+    Table { name: name.to_owned(), columns: columns.map(String::from).to_vec(), rows: scores.iter().map(row).collect() }
 }

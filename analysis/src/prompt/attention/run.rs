@@ -22,13 +22,7 @@ pub fn attention_maps(model: &OpenModel, run: &PromptRun) -> Result<AttentionMap
         patterns.extend(floats(pattern)?);
         scores.extend(head_scores(layer as u32, pattern, &matches)?);
     }
-    Ok(AttentionMaps {
-        tokens: run.pieces(model),
-        n_layers: dims.n_layers,
-        n_heads: dims.n_heads,
-        patterns,
-        scores,
-    })
+    Ok(AttentionMaps { tokens: run.pieces(model), n_layers: dims.n_layers, n_heads: dims.n_heads, patterns, scores })
 }
 
 /// The patterns of each layer, `[n_heads, query, key]`, f32.
@@ -96,4 +90,79 @@ pub(crate) fn head_scores(layer: u32, pattern: &Tensor, matches: &Matches) -> Re
         entropy: entropy[h],
     };
     Ok((0..previous.len()).map(head).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Family, PROMPT, random, run, wired};
+
+    fn close(found: f32, expected: f32) {
+        assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+    }
+
+    #[test]
+    fn scores_of_a_small_matrix() {
+        // Tokens a b a b: query 2 has duplicate 0 and induction target 1, query 3 has duplicate 1 and target 2.
+        let pattern = [1.0, 0.0, 0.0, 0.0, 0.4, 0.6, 0.0, 0.0, 0.1, 0.7, 0.2, 0.0, 0.3, 0.2, 0.4, 0.1];
+        let pattern = Tensor::from_slice(&pattern).to_kind(Kind::Float).view([1, 4, 4]);
+        let score = head_scores(7, &pattern, &matches(&[5, 6, 5, 6]).unwrap()).unwrap()[0];
+        assert_eq!((score.layer, score.head), (7, 0));
+        close(score.previous, (0.4 + 0.7 + 0.4) / 3.0);
+        close(score.duplicate, (0.1 + 0.2) / 2.0);
+        close(score.induction, (0.7 + 0.4) / 2.0);
+        close(score.first, (0.4 + 0.1 + 0.3) / 3.0);
+        close(score.current, (1.0 + 0.6 + 0.2 + 0.1) / 4.0);
+        let rows: [&[f32]; 3] = [&[0.4, 0.6], &[0.1, 0.7, 0.2], &[0.3, 0.2, 0.4, 0.1]];
+        let entropy: f32 = rows.iter().flat_map(|row| row.iter()).map(|a| -a * a.ln()).sum();
+        close(score.entropy, entropy / 4.0);
+    }
+
+    #[test]
+    fn mass_on_several_matches_is_summed_and_the_query_itself_is_none() {
+        // Tokens a a a: duplicates of query 2 are 0 and 1; just behind 0 lies 1, just behind 1 the query itself.
+        let pattern = Tensor::from_slice(&[1.0f32, 0.0, 0.0, 0.5, 0.5, 0.0, 0.2, 0.3, 0.5]).view([1, 3, 3]);
+        let score = head_scores(0, &pattern, &matches(&[4, 4, 4]).unwrap()).unwrap()[0];
+        close(score.duplicate, (0.5 + 0.5) / 2.0);
+        close(score.induction, 0.3);
+    }
+
+    #[test]
+    fn a_single_token_has_no_scores() {
+        let model = random(Family::Llama, 1);
+        let maps = attention_maps(&model, &run(&model, &[3])).unwrap();
+        assert_eq!((maps.patterns.len(), maps.scores.len()), (12, 12));
+        for score in &maps.scores {
+            assert_eq!((score.previous, score.duplicate, score.induction, score.first), (0.0, 0.0, 0.0, 0.0));
+            assert_eq!((score.current, score.entropy), (1.0, 0.0));
+        }
+    }
+
+    #[test]
+    fn planted_heads_are_found() {
+        let model = wired();
+        // The first token has no previous one; its head rests on itself, so it must not recur.
+        let maps = attention_maps(&model, &run(&model, &[20, 3, 9, 14, 6, 3, 9, 14, 6])).unwrap();
+        let score = |layer: usize, head: usize| maps.scores[layer * 2 + head];
+        assert!(score(0, 1).previous > 0.999, "{:?}", score(0, 1));
+        assert!(score(1, 0).induction > 0.999, "{:?}", score(1, 0));
+        for (layer, head) in [(0, 0), (1, 1)] {
+            assert!(score(layer, head).previous < 0.5 && score(layer, head).induction < 0.5);
+        }
+    }
+
+    #[test]
+    fn patterns_of_every_family_are_distributions() {
+        for family in Family::LINEAR.into_iter().chain([Family::PostNorm, Family::Bert]) {
+            let model = random(family, 6);
+            let maps = attention_maps(&model, &run(&model, &PROMPT)).unwrap();
+            assert_eq!(maps.pattern(2, 3).len(), 81);
+            assert!(maps.pattern(3, 0).is_empty() && maps.pattern(0, 4).is_empty());
+            for row in maps.patterns.chunks(9) {
+                assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+            }
+            let sees_ahead = maps.patterns.chunks(81).any(|pattern| pattern[1] > 0.0);
+            assert_eq!(sees_ahead, family == Family::Bert);
+        }
+    }
 }

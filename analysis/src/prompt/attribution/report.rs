@@ -50,7 +50,11 @@ pub fn report(found: &Attribution, provenance: Provenance) -> Report {
     if let Some(foil) = &found.foil {
         say("foil", foil.text.clone().into(), "");
     }
-    say("logit", number(found.actual), "the model's logit of the target, minus the foil's if there is one, before any soft cap");
+    say(
+        "logit",
+        number(found.actual),
+        "the model's logit of the target, minus the foil's if there is one, before any soft cap",
+    );
     let sum = |rows: &[Vec<f32>]| rows.iter().flatten().sum::<f32>();
     for (label, value) in [
         ("embedding", found.embed),

@@ -26,7 +26,8 @@ pub fn attribution(model: &OpenModel, run: &PromptRun, params: &Params) -> Resul
     let ids: Vec<u32> = std::iter::once(params.target.unwrap_or(best)).chain(params.foil).collect();
     let candidate = |id: u32| -> Result<Candidate> {
         check_token(model, id)?;
-        let (prob, logit) = (predicted.log_prob_of(&[id])?[0].exp(), predicted.logits.f_double_value(&[0, i64::from(id)])?);
+        let (prob, logit) =
+            (predicted.log_prob_of(&[id])?[0].exp(), predicted.logits.f_double_value(&[0, i64::from(id)])?);
         Ok(Candidate { id, text: model.piece(id), prob, logit: logit as f32 })
     };
     let (target, foil) = (candidate(ids[0])?, params.foil.map(candidate).transpose()?);
@@ -147,4 +148,102 @@ fn total(parts: &Attribution) -> f32 {
     let lists = parts.heads.iter().flatten().chain(&parts.attn_bias).chain(&parts.mlps);
     let single = [&parts.embed, &parts.pos_embed, &parts.constant];
     lists.chain(single).map(|part| f64::from(*part)).sum::<f64>() as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use golgi_probes::intervention::{Edit, Intervention};
+
+    use super::*;
+    use crate::prompt::Needs;
+    use crate::testing::{Family, PROMPT, logits_by_hand, random, run, run_with};
+
+    fn all(position: i64, target: Option<u32>, foil: Option<u32>) -> Params {
+        Params { position: Some(position), target, foil, top_neurons: 1000 }
+    }
+
+    #[test]
+    fn parts_add_up_to_the_models_own_logit() {
+        for family in Family::LINEAR {
+            let model = random(family, 3);
+            let run = run(&model, &PROMPT);
+            let by_hand = logits_by_hand(&model, &PROMPT);
+            for (pos, logits) in by_hand.iter().enumerate() {
+                // Gemma's soft cap comes behind the sum.
+                let uncap = |logit: f64| if family == Family::Gemma { 8.0 * (logit / 8.0).atanh() } else { logit };
+                let found = attribution(&model, &run, &all(pos as i64, Some(5), Some(11))).unwrap();
+                assert!((found.total - found.actual).abs() < 1e-4, "{family:?} {} {}", found.total, found.actual);
+                assert!((f64::from(found.actual) - (uncap(logits[5]) - uncap(logits[11]))).abs() < 1e-4, "{family:?}");
+                let alone = attribution(&model, &run, &all(pos as i64, None, None)).unwrap();
+                assert!((f64::from(alone.total) - uncap(logits[alone.target.id as usize])).abs() < 1e-4, "{family:?}");
+                assert_eq!(alone.interventions, 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn neurons_add_up_to_their_mlp() {
+        // These two have no MLP biases.
+        for family in [Family::Llama, Family::Gemma] {
+            let model = random(family, 4);
+            let found = attribution(&model, &run(&model, &PROMPT), &all(-2, Some(1), Some(2))).unwrap();
+            assert_eq!((found.position, found.neurons.len()), (7, 27));
+            for (layer, mlp) in found.mlps.iter().enumerate() {
+                let own = found.neurons.iter().filter(|(unit, _)| unit.site.layer() == Some(layer as u32));
+                assert!((own.map(|(_, share)| share).sum::<f32>() - mlp).abs() < 1e-4);
+            }
+            assert!(found.neurons.windows(2).all(|pair| pair[0].1.abs() >= pair[1].1.abs()));
+        }
+    }
+
+    #[test]
+    fn a_heads_share_is_what_the_logit_loses_in_the_last_layer() {
+        // Without norms behind it and with a final scale that is not frozen, only the direction of change is certain; with
+        // the scale held by an intervention, the change is exact.
+        let model = random(Family::Llama, 5);
+        let plain = run(&model, &PROMPT);
+        let found = attribution(&model, &plain, &all(-1, Some(6), None)).unwrap();
+        let scale = plain.activation(&model, &Site::LnFinalScale).unwrap().double_value(&[8, 0]);
+        let hold = Intervention::new(&Site::LnFinalScale, Edit::Set { value: scale });
+        let silence_mlp = Intervention::new(&Site::block(2, BlockPoint::MlpOut), Edit::Zero);
+        let silence = Intervention::of_unit(&Unit::head(2, 1), Edit::Zero);
+        let logit = |changes: Vec<Intervention>| {
+            let run = run_with(&model, &PROMPT, changes, Needs::default());
+            run.logits(&model, 8..9).unwrap().double_value(&[0, 6])
+        };
+        let lost = logit(vec![hold.clone(), silence_mlp.clone()]) - logit(vec![hold, silence_mlp, silence]);
+        assert!((lost - f64::from(found.heads[2][1])).abs() < 1e-4, "{lost} {}", found.heads[2][1]);
+    }
+
+    #[test]
+    fn interventions_are_the_rest() {
+        let model = random(Family::Gpt2, 3);
+        let shift = Intervention::new(&Site::block(1, BlockPoint::ResidPost), Edit::Set { value: 0.7 });
+        let run = run_with(&model, &PROMPT, vec![shift], Needs::all());
+        let found = attribution(&model, &run, &all(-1, Some(4), None)).unwrap();
+        assert_eq!(found.total, found.actual);
+        assert!(found.interventions.abs() > 1e-3);
+        // Without interventions behind attention, silenced heads have no share.
+        let zero = Intervention::of_unit(&Unit::head(1, 2), Edit::Zero);
+        let silenced =
+            attribution(&model, &run_with(&model, &PROMPT, vec![zero], Needs::all()), &all(-1, Some(4), None)).unwrap();
+        assert_eq!(silenced.heads[1][2], 0.0);
+        assert!(silenced.interventions.abs() < 1e-4);
+    }
+
+    #[test]
+    fn what_cannot_be_explained_is_refused() {
+        for family in [Family::PostNorm, Family::Bert] {
+            let model = random(family, 1);
+            let error = attribution(&model, &run(&model, &PROMPT), &Params::default()).unwrap_err();
+            assert!(matches!(error, AnalysisError::Unsuitable { .. }), "{error}");
+        }
+        let model = random(Family::Llama, 1);
+        let run = run(&model, &PROMPT);
+        let position = attribution(&model, &run, &all(9, None, None)).unwrap_err().to_string();
+        assert!(position.contains("0 to 8"), "{position}");
+        assert!(attribution(&model, &run, &all(-10, None, None)).is_err());
+        assert!(attribution(&model, &run, &all(0, Some(23), None)).unwrap_err().to_string().contains("23 tokens"));
+        assert!(attribution(&model, &run, &all(0, None, Some(4000))).is_err());
+    }
 }

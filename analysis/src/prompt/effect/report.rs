@@ -47,8 +47,12 @@ pub fn report(effect: &Effect, tokens: &[String], provenance: Provenance) -> Rep
     for (label, best) in [("prediction before", top(|row| row.before)), ("prediction after", top(|row| row.after))] {
         report.summary.extend(best.map(|row| Fact::new(label, row.text.clone())));
     }
-    report.summary.push(Fact::new("loss before", optional(effect.loss_before)).by("mean over the prompt, nats per token"));
-    report.summary.push(Fact::new("loss after", optional(effect.loss_after)).by("mean over the prompt, nats per token"));
+    report
+        .summary
+        .push(Fact::new("loss before", optional(effect.loss_before)).by("mean over the prompt, nats per token"));
+    report
+        .summary
+        .push(Fact::new("loss after", optional(effect.loss_after)).by("mean over the prompt, nats per token"));
     let mean = effect.kl_by_position.iter().sum::<f32>() / effect.kl_by_position.len().max(1) as f32;
     report.controls.push(Fact::new("mean KL", number(mean)).by("mean of KL(before ‖ after) over all positions, nats"));
     let interventions = report.provenance.interventions.len();

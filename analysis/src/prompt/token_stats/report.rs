@@ -37,7 +37,9 @@ pub struct TokenStats {
 pub fn report(stats: &TokenStats, provenance: Provenance) -> Report {
     let mut report = Report::new("token_stats", "Token statistics", provenance);
     if let Some(loss) = stats.mean_loss {
-        report.summary.push(Fact::new("mean loss", number(loss)).by("mean of −ln p(token | earlier tokens), nats per token"));
+        report
+            .summary
+            .push(Fact::new("mean loss", number(loss)).by("mean of −ln p(token | earlier tokens), nats per token"));
         report.summary.push(Fact::new("perplexity", number(loss.exp())).by("exp(mean loss)"));
     } else {
         report.warnings.push("no token was predicted from earlier ones, so there is no loss".to_owned());
@@ -59,7 +61,9 @@ pub fn report(stats: &TokenStats, provenance: Provenance) -> Report {
     };
     report.tables.push(Table {
         name: "tokens".into(),
-        columns: ["position", "id", "token", "loss (nats)", "probability", "rank", "entropy (nats)"].map(String::from).to_vec(),
+        columns: ["position", "id", "token", "loss (nats)", "probability", "rank", "entropy (nats)"]
+            .map(String::from)
+            .to_vec(),
         rows: stats.tokens.iter().enumerate().map(row).collect(),
     });
     report.tables.extend(stats.next.last().map(|top| candidate_table("next", top)));

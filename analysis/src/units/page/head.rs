@@ -54,7 +54,8 @@ pub(super) fn describe(
         let through = Through::new(&model.model.embedding.tokens, table, &reads, &writes)?;
         let formula = "Σ Re λ / Σ |λ|, λ the eigenvalues of W_E W_V W_O W_U";
         measures.push(measure("copying score", copying(&through.product)?, formula));
-        let formula = "the same with every token's unembedding exchanged for another's; near 0 if copying is about tokens";
+        let formula =
+            "the same with every token's unembedding exchanged for another's; near 0 if copying is about tokens";
         measures.push(measure("copying score, exchanged", copying(&through.exchanged)?, formula));
         let formula = "diagonal of W_E W_V W_O W_U: logit of the token attended to, minus the mean logit; raw embedding rows, \
                        gains folded in, scales left out";
@@ -64,8 +65,16 @@ pub(super) fn describe(
     let pattern = pattern.f_narrow(0, i64::from(head), 1)?;
     if let Some(scores) = head_scores(layer as u32, &pattern, &matches(run.tokens())?)?.first() {
         measures.push(measure("previous-token score", scores.previous, "mean A[q, q−1] on this text"));
-        measures.push(measure("duplicate-token score", scores.duplicate, "mean mass on earlier equal tokens, on this text"));
-        measures.push(measure("induction score", scores.induction, "mean mass just behind earlier equal tokens, on this text"));
+        measures.push(measure(
+            "duplicate-token score",
+            scores.duplicate,
+            "mean mass on earlier equal tokens, on this text",
+        ));
+        measures.push(measure(
+            "induction score",
+            scores.induction,
+            "mean mass just behind earlier equal tokens, on this text",
+        ));
     }
     Ok((measures, lists))
 }

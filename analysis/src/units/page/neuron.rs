@@ -37,12 +37,20 @@ pub(super) fn describe(
     let mut measures = vec![measure(if gated { "gate norm" } else { "read norm" }, length(&read)?, "‖w_in‖")];
     if let Some(linear) = &linear {
         measures.push(measure("linear norm", length(linear)?, "‖w_linear‖"));
-        measures.push(measure("cosine of gate and linear", cosine(&read, linear)?, "w_in · w_linear / (‖w_in‖ ‖w_linear‖)"));
+        measures.push(measure(
+            "cosine of gate and linear",
+            cosine(&read, linear)?,
+            "w_in · w_linear / (‖w_in‖ ‖w_linear‖)",
+        ));
     }
     measures.push(measure("write norm", length(&write)?, "‖w_out‖"));
     measures.push(measure("cosine of read and write", cosine(&read, &write)?, "w_in · w_out / (‖w_in‖ ‖w_out‖)"));
     if let Some(bias) = &block.mlp.pre.bias {
-        measures.push(measure("bias", bias.f_double_value(&[i64::from(index)])? as f32, "added before the nonlinearity"));
+        measures.push(measure(
+            "bias",
+            bias.f_double_value(&[i64::from(index)])? as f32,
+            "added before the nonlinearity",
+        ));
     }
 
     let norm = before_mlp(block);

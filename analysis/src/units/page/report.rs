@@ -122,7 +122,8 @@ pub fn report(page: &UnitPage, provenance: Provenance) -> Report {
         columns: ["position", "token", "activation", "attribution", "model's first choice"].map(String::from).to_vec(),
         rows: page.tokens.iter().enumerate().map(row).collect(),
     });
-    let figures = [("Activation", &page.activations), ("Direct attribution to the model's first choice", &page.attributions)];
+    let figures =
+        [("Activation", &page.activations), ("Direct attribution to the model's first choice", &page.attributions)];
     for (title, values) in figures.into_iter().filter(|(_, values)| !values.is_empty()) {
         report.figures.push(Figure::Tokens {
             title: title.into(),

@@ -57,9 +57,17 @@ pub(super) fn writer<'a>(model: &'a OpenModel, vectors: &Tensor) -> Result<Optio
 }
 
 /// The tokens that a reading vector `[d_model]` prefers.
-pub(super) fn read_ends(model: &OpenModel, norm: Option<&Norm>, w: &Tensor, name: &str, top: usize) -> Result<TokenEnds> {
+pub(super) fn read_ends(
+    model: &OpenModel,
+    norm: Option<&Norm>,
+    w: &Tensor,
+    name: &str,
+    top: usize,
+) -> Result<TokenEnds> {
     let formula = match norm.map(|norm| norm.kind) {
-        Some(NormKind::Layer) => "E · C(w ⊙ g): raw embedding rows, gain of the norm before it folded in, mean taken out",
+        Some(NormKind::Layer) => {
+            "E · C(w ⊙ g): raw embedding rows, gain of the norm before it folded in, mean taken out"
+        }
         Some(_) => "E · (w ⊙ g): raw embedding rows, gain of the norm before it folded in",
         None => "E · w: raw embedding rows",
     };

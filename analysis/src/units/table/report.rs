@@ -37,10 +37,14 @@ pub fn report(table: &NeuronTable, top: usize, provenance: Provenance) -> Report
     report.summary.push(Fact::new("target", table.target_text.clone()));
     report.summary.push(Fact::new("neurons", table.activation.len()));
     if table.attribution.is_empty() {
-        report.warnings.push("no linear path leads from neurons to this model's logits, so there is no attribution".into());
+        report
+            .warnings
+            .push("no linear path leads from neurons to this model's logits, so there is no attribution".into());
     } else {
         let sum: f64 = table.attribution.iter().map(|share| f64::from(*share)).sum();
-        report.summary.push(Fact::new("sum of attributions", number(sum as f32)).by("all neurons; MLP biases are not among them"));
+        report.summary.push(
+            Fact::new("sum of attributions", number(sum as f32)).by("all neurons; MLP biases are not among them"),
+        );
     }
     let mut order: Vec<usize> = (0..by.len()).collect();
     order.sort_by(|a, b| by[*b].abs().total_cmp(&by[*a].abs()).then(a.cmp(b)));

@@ -56,3 +56,46 @@ pub fn neuron_table(model: &OpenModel, run: &PromptRun, position: usize, target:
         write_norm: norms.write.clone(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prompt::attribution::{Params, attribution};
+    use crate::testing::{Family, PROMPT, random, run};
+
+    #[test]
+    fn rows_are_what_the_attribution_lists() {
+        for family in Family::LINEAR {
+            let model = random(family, 11);
+            let run = run(&model, &PROMPT);
+            let table = neuron_table(&model, &run, 5, None).unwrap();
+            let params = Params { position: Some(5), top_neurons: 100, ..Params::default() };
+            let listed = attribution(&model, &run, &params).unwrap();
+            assert_eq!((table.target, table.n_layers, table.d_mlp), (listed.target.id, 3, 9));
+            assert_eq!(listed.neurons.len(), table.attribution.len());
+            for (unit, share) in &listed.neurons {
+                let row = unit.site.layer().unwrap() as usize * 9 + unit.index as usize;
+                assert_eq!(table.attribution[row], *share);
+                let mlp = &model.model.blocks[row / 9].mlp;
+                let length = |x: golgi_probes::Tensor| x.square().sum(None).sqrt().double_value(&[]) as f32;
+                assert!((table.read_norm[row] - length(mlp.pre.weight.get(row as i64 % 9))).abs() < 1e-5);
+                assert!((table.write_norm[row] - length(mlp.down.weight.select(1, row as i64 % 9))).abs() < 1e-5);
+                let acts = run.activation(&model, &unit.site).unwrap();
+                assert_eq!(table.activation[row], acts.double_value(&[5, i64::from(unit.index)]) as f32);
+            }
+        }
+    }
+
+    #[test]
+    fn models_without_a_linear_path_keep_their_activations() {
+        for (family, has_target) in [(Family::PostNorm, true), (Family::Bert, false)] {
+            let model = random(family, 11);
+            let table = neuron_table(&model, &run(&model, &PROMPT), 0, None).unwrap();
+            assert_eq!((table.activation.len(), table.attribution.len()), (27, 0));
+            assert_eq!(!table.target_text.is_empty(), has_target);
+        }
+        let model = random(Family::Llama, 11);
+        assert!(neuron_table(&model, &run(&model, &PROMPT), 0, Some(23)).is_err());
+        assert!(neuron_table(&model, &run(&model, &PROMPT), 9, None).is_err());
+    }
+}
