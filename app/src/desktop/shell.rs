@@ -162,9 +162,7 @@ impl Workbench {
         toasts::ui(ui, palette, &self.session.notices, &commands);
         drop_ui(ui, palette);
         for file in ui.input(|input| input.raw.dropped_files.clone()) {
-            let path = file.path.as_deref().map(|path| path.to_string_lossy().into_owned());
-            let Some(path) = path.filter(|path| !path.is_empty()) else { continue };
-            commands.send(Command::OpenModel(path));
+            commands.send(Command::OpenModel(file.path().to_string_lossy().into_owned()));
         }
     }
 

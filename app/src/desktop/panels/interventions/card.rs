@@ -56,7 +56,7 @@ fn head_ui(
     let palette = ctx.palette;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let handle = ui.id().with("handle");
+        let handle = ui.scope_id().with("handle");
         let dragged = ui.dnd_drag_source(handle, index, |ui| {
             ui.label(RichText::new(icons::DOTS_SIX_VERTICAL).color(palette.text_weak));
         });
@@ -240,7 +240,7 @@ fn positions_ui(ctx: &PanelContext<'_>, ui: &mut Ui, positions: &mut Positions) 
     });
     combo.response.accessible_name("Positions");
     if let Positions::These(list) = positions {
-        let id = ui.id().with("positions text");
+        let id = ui.scope_id().with("positions text");
         let written = list.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         let mut draft = ui.data(|data| data.get_temp::<String>(id)).unwrap_or_else(|| written.clone());
         let field = ui.add(TextEdit::singleline(&mut draft).desired_width(70.0)).accessible_name("Which positions");
