@@ -27,7 +27,8 @@ impl Real {
         let with_model = move |hosted: &mut Hosted, ctx: &RunContext| {
             if hosted.model.is_none() {
                 let opened = open(name, &Resolver::default(), &OpenOptions::default(), ctx);
-                hosted.model = Some(opened.unwrap_or_else(|error| panic!("{error}; run the tests with `cargo xtask test`")));
+                hosted.model =
+                    Some(opened.unwrap_or_else(|error| panic!("{error}; run the tests with `cargo xtask test`")));
             }
             work(hosted.model.as_ref().unwrap())
         };

@@ -89,7 +89,8 @@ fn a_pass_visits_exactly_the_sites_that_the_model_lists_with_the_shapes_it_promi
         let listed = model.sites();
         assert_eq!(trace.sites.len(), listed.len(), "{name}");
         for spec in listed {
-            let shape: Vec<i64> = spec.shape(&model.dims, rows as usize, pos as usize).iter().map(|n| *n as i64).collect();
+            let shape: Vec<i64> =
+                spec.shape(&model.dims, rows as usize, pos as usize).iter().map(|n| *n as i64).collect();
             assert_eq!(trace.get(&spec.site).unwrap().size(), shape, "{name}: {}", spec.site);
         }
     }
@@ -144,10 +145,8 @@ fn padding_on_either_side_and_batching_change_nothing() {
         let pad = vec![1; 5];
         let left: Vec<i64> = long.iter().chain(&pad).chain(&short).map(|id| i64::from(*id)).collect();
         let mask: Vec<bool> = (0..22).map(|i| !(11..16).contains(&i)).collect();
-        let left = Batch::from_tensors(
-            Tensor::from_slice(&left).view([2, 11]),
-            Some(Tensor::from_slice(&mask).view([2, 11])),
-        );
+        let left =
+            Batch::from_tensors(Tensor::from_slice(&left).view([2, 11]), Some(Tensor::from_slice(&mask).view([2, 11])));
         let logits = model.forward(&left, &mut NoTap, ForwardOptions::logits()).unwrap().unwrap();
         assert!(close(&logits.narrow(0, 1, 1).narrow(1, 5, 6), &short_alone), "{name}: padded on the left");
     }

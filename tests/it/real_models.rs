@@ -1,9 +1,9 @@
-//! The real models against what reference implementations compute, and the circuits that SmolLM2 is known to have.
+//! The real models against what reference implementations compute. The circuits that SmolLM2 is known to have are checked by
+//! the example scripts, in `scripts.rs`.
 
-use golgi_analysis::circuits::{ioi, repeats};
-use golgi_data::context::RunContext;
 use golgi_data::site::{BlockPoint, Site, SitePattern};
-use golgi_probes::{Batch, Capture, ForwardOptions, Kind, OpenModel, Tensor};
+use golgi_probes::intervention::{Edit, Edits, Intervention, Traces};
+use golgi_probes::{Batch, Capture, ForwardOptions, Kind, NoTap, OpenModel, Tensor};
 use serde_json::Value;
 
 use crate::models::{MINILM, SMOLLM2};
@@ -46,7 +46,7 @@ fn smollm2_agrees_with_the_reference_implementation() {
             let tokens = model.encode(prompt).unwrap();
             assert_eq!(tokens, ids(&case["tokens"]), "{prompt:?}");
             let batch = Batch::single(&tokens).unwrap();
-            let logits = model.model.forward(&batch, &mut golgi_probes::NoTap, ForwardOptions::logits()).unwrap().unwrap();
+            let logits = model.model.forward(&batch, &mut NoTap, ForwardOptions::logits()).unwrap().unwrap();
             let logits = logits.squeeze_dim(0);
             let (values, indices) = logits.select(0, -1).topk(10, -1, true, true);
             let found = Vec::<f64>::try_from(values.to_kind(Kind::Double)).unwrap();
@@ -56,7 +56,8 @@ fn smollm2_agrees_with_the_reference_implementation() {
                 assert!(close(*found, expected, 1e-3), "{prompt:?}: logit {found} against {expected}");
             }
             let targets = Tensor::from_slice(&tokens[1..].iter().map(|id| i64::from(*id)).collect::<Vec<_>>());
-            let loss = logits.narrow(0, 0, tokens.len() as i64 - 1).cross_entropy_for_logits(&targets).double_value(&[]);
+            let loss =
+                logits.narrow(0, 0, tokens.len() as i64 - 1).cross_entropy_for_logits(&targets).double_value(&[]);
             assert!(close(loss, case["mean_loss"].as_f64().unwrap(), 1e-4), "{prompt:?}: loss {loss}");
             let norms = resid_norm(model, &tokens, -1);
             for (layer, (found, expected)) in norms.iter().zip(numbers(&case["resid_norm_last"])).enumerate() {
@@ -86,8 +87,21 @@ fn minilm_agrees_with_the_reference_implementation() {
             for (found, expected) in resid_norm(model, &tokens, 0).iter().zip(numbers(&case["resid_norm_cls"])) {
                 assert!(close(*found, expected, 1e-3), "{text:?}: {found} against {expected}");
             }
-            let refused = model.model.forward(&Batch::single(&tokens).unwrap(), &mut golgi_probes::NoTap, ForwardOptions::logits());
+            let refused = model.model.forward(&Batch::single(&tokens).unwrap(), &mut NoTap, ForwardOptions::logits());
             assert!(refused.unwrap_err().to_string().contains("no unembedding"));
         });
     }
+}
+
+#[test]
+fn an_intervention_that_changes_nothing_changes_no_bit_of_smollm2() {
+    SMOLLM2.run(|model| {
+        let batch = Batch::single(&model.encode("The capital of France is").unwrap()).unwrap();
+        let plain = model.model.forward(&batch, &mut NoTap, ForwardOptions::logits()).unwrap().unwrap();
+        let everywhere = [Intervention::new(SitePattern::new("*").unwrap(), Edit::Scale { factor: 1.0 })];
+        let traces = Traces::new();
+        let mut edits = Edits::new(&model.model, &everywhere, &traces).unwrap();
+        let same = model.model.forward(&batch, &mut edits, ForwardOptions::logits()).unwrap().unwrap();
+        assert!(same.equal(&plain));
+    });
 }

@@ -96,7 +96,8 @@ fn each_edit_does_what_it_says_at_its_scope_and_nowhere_else() {
     let width = before.size()[2] as usize;
     let direction: Vec<f32> = (0..width).map(|i| (i as f32 * 0.7).sin()).collect();
     let d = Tensor::from_slice(&direction);
-    let reference = Traces::from([("other".to_owned(), capture(&tiny("llama3_rope", Kind::Float), &batch, &site.to_string()))]);
+    let reference =
+        Traces::from([("other".to_owned(), capture(&tiny("llama3_rope", Kind::Float), &batch, &site.to_string()))]);
     let other = reference["other"].get(&site).unwrap().shallow_clone();
     let mean = |x: &Tensor| x.mean_dim([0i64, 1].as_slice(), true, None::<Kind>).expand_as(&before);
     let cases: Vec<(Edit, Tensor)> = vec![
@@ -123,7 +124,7 @@ fn each_edit_does_what_it_says_at_its_scope_and_nowhere_else() {
         let mut tap = Capture::sites([&site]);
         model.forward(&batch, &mut Stack::new().with(&mut edits).with(&mut tap), ForwardOptions::default()).unwrap();
         let after = tap.into_trace(vec![]).unwrap().sites.remove(&site).unwrap();
-        let mut inside = Tensor::zeros(before.size(), (Kind::Bool, Device::Cpu));
+        let inside = Tensor::zeros(before.size(), (Kind::Bool, Device::Cpu));
         for pos in [2, 12] {
             for unit in [0, 5, 6] {
                 let _ = inside.narrow(1, pos, 1).narrow(2, unit, 1).fill_(1);
@@ -195,7 +196,13 @@ fn interventions_that_do_not_fit_are_refused_with_the_reason() {
 }
 
 /// A directional derivative by central differences, through an intervention that adds `±h·direction`.
-fn finite_difference(model: &Transformer, batch: &Batch, site: &Site, direction: &[f32], objective: &dyn Fn(&Tensor) -> f64) -> f64 {
+fn finite_difference(
+    model: &Transformer,
+    batch: &Batch,
+    site: &Site,
+    direction: &[f32],
+    objective: &dyn Fn(&Tensor) -> f64,
+) -> f64 {
     let h = 1e-2;
     let shifted = |strength: f64| {
         let list = [Intervention::new(site, Edit::Add { direction: Direction::Values(direction.to_vec()), strength })];
@@ -289,7 +296,8 @@ fn generation_is_seeded_stops_where_told_and_feels_interventions() {
         assert_eq!(out.select(1, -1).argmax(-1, false).int64_value(&[0]), i64::from(step.token));
         row.push(step.token);
     }
-    let random = GenerateOptions { sampling: Sampling::Random { temperature: 3.0, top_k: 0, top_p: 1.0 }, ..greedy.clone() };
+    let random =
+        GenerateOptions { sampling: Sampling::Random { temperature: 3.0, top_k: 0, top_p: 1.0 }, ..greedy.clone() };
     assert_eq!(run(&random, &mut NoTap, 1), run(&random, &mut NoTap, 1));
     assert_ne!(run(&random, &mut NoTap, 1).tokens(), run(&random, &mut NoTap, 2).tokens());
     let stop = GenerateOptions { stop: vec![first.steps[2].token], ..greedy.clone() };
@@ -314,7 +322,9 @@ fn generation_is_seeded_stops_where_told_and_feels_interventions() {
 #[test]
 fn impossible_passes_are_refused() {
     let model = tiny("gpt2", Kind::Float);
-    let run = |batch: &Batch| model.forward(batch, &mut NoTap, ForwardOptions::logits()).err().map(|e| e.to_string()).unwrap();
+    let run = |batch: &Batch| {
+        model.forward(batch, &mut NoTap, ForwardOptions::logits()).err().map(|e| e.to_string()).unwrap()
+    };
     assert!(run(&Batch::single(&[96]).unwrap()).contains("vocabulary of 96"));
     assert!(run(&Batch::single(&[1; 65]).unwrap()).contains("context holds 64"));
     assert!(matches!(Batch::single(&[]), Err(ProbeError::NoTokens)));

@@ -24,7 +24,16 @@ fn tokens(family: &str) -> String {
 fn captures_agree_with_the_reference() {
     for family in ["gpt2", "llama", "gemma2", "bert"] {
         let golgi = Golgi::new();
-        golgi.ok(&["capture", &reference(family), "--tokens", &tokens(family), "--sites", "*", "--out", "a.safetensors"]);
+        golgi.ok(&[
+            "capture",
+            &reference(family),
+            "--tokens",
+            &tokens(family),
+            "--sites",
+            "*",
+            "--out",
+            "a.safetensors",
+        ]);
         let found = Weights::open(&golgi.path("a.safetensors")).unwrap();
         let expected = Weights::open(format!("{}/expected.safetensors", reference(family)).as_ref()).unwrap();
         let mut compared = 0;
@@ -32,7 +41,8 @@ fn captures_agree_with_the_reference() {
             let (found, expected) = (found.read_f32(name).unwrap(), first_row(&expected, name));
             assert_eq!(found.len(), expected.len(), "{family} {name}");
             // Masked scores are infinite in both.
-            let off = found.iter().zip(&expected).filter(|(a, b)| a != b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let off =
+                found.iter().zip(&expected).filter(|(a, b)| a != b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(off < TOLERANCE, "{family} {name}: {off}");
             compared += 1;
         }
@@ -44,7 +54,17 @@ fn captures_agree_with_the_reference() {
 fn the_file_holds_just_what_was_asked_for() {
     let golgi = Golgi::new();
     let model = reference("gpt2");
-    golgi.ok(&["capture", &model, "--tokens", "1,2,3", "--sites", "blocks.1.mlp.hook_post", "hook_embed", "--out", "a.safetensors"]);
+    golgi.ok(&[
+        "capture",
+        &model,
+        "--tokens",
+        "1,2,3",
+        "--sites",
+        "blocks.1.mlp.hook_post",
+        "hook_embed",
+        "--out",
+        "a.safetensors",
+    ]);
     let file = Weights::open(&golgi.path("a.safetensors")).unwrap();
     assert_eq!(file.names().collect::<Vec<_>>(), ["blocks.1.mlp.hook_post", "hook_embed", "tokens"]);
     let ids = file.info("tokens").unwrap();
@@ -72,7 +92,16 @@ fn the_document_lists_what_was_written() {
 #[test]
 fn interventions_change_what_is_captured() {
     let golgi = Golgi::new();
-    let base = ["capture", &reference("gpt2"), "--tokens", "1,2", "--sites", "blocks.1.mlp.hook_post", "--out", "a.safetensors"];
+    let base = [
+        "capture",
+        &reference("gpt2"),
+        "--tokens",
+        "1,2",
+        "--sites",
+        "blocks.1.mlp.hook_post",
+        "--out",
+        "a.safetensors",
+    ];
     golgi.ok(&[&base[..], &["--intervene", "L1N7=set:2.5@last"]].concat());
     let file = Weights::open(&golgi.path("a.safetensors")).unwrap();
     let values = file.read_f32("blocks.1.mlp.hook_post").unwrap();
@@ -84,8 +113,22 @@ fn interventions_change_what_is_captured() {
 fn bfloat16_is_stored_as_such() {
     let golgi = Golgi::new();
     let model = reference("llama");
-    golgi.ok(&["capture", &model, "--tokens", "1,2", "--sites", "hook_embed", "--out", "a.safetensors", "--dtype", "bfloat16"]);
-    assert_eq!(Weights::open(&golgi.path("a.safetensors")).unwrap().info("hook_embed").unwrap().stored, StoredType::BF16);
+    golgi.ok(&[
+        "capture",
+        &model,
+        "--tokens",
+        "1,2",
+        "--sites",
+        "hook_embed",
+        "--out",
+        "a.safetensors",
+        "--dtype",
+        "bfloat16",
+    ]);
+    assert_eq!(
+        Weights::open(&golgi.path("a.safetensors")).unwrap().info("hook_embed").unwrap().stored,
+        StoredType::BF16
+    );
 }
 
 #[cfg(unix)]

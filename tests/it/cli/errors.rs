@@ -21,7 +21,8 @@ fn unknown_models() {
 fn unknown_sites_come_with_what_may_have_been_meant() {
     let golgi = Golgi::new();
     let model = reference("gpt2");
-    let capture = |site: &str| golgi.fails(&["capture", &model, "--tokens", "1", "--sites", site, "--out", "a.safetensors"]);
+    let capture =
+        |site: &str| golgi.fails(&["capture", &model, "--tokens", "1", "--sites", site, "--out", "a.safetensors"]);
     assert!(capture("blocks.1.mlp.hook_psot").contains("`blocks.1.mlp.hook_post`"));
     assert!(capture("blocks.*.mlp.hook_pos").contains("`blocks.*.mlp.hook_post`"));
     assert!(capture("blocks.9.mlp.hook_post").contains("2 layers"));
@@ -110,7 +111,18 @@ fn damaged_model_files() {
 #[test]
 fn too_small_a_budget() {
     let golgi = Golgi::new();
-    let error = golgi.fails(&["capture", &reference("gpt2"), "--tokens", "1,2", "--sites", "*", "--out", "a.safetensors", "--budget", "1MB"]);
+    let error = golgi.fails(&[
+        "capture",
+        &reference("gpt2"),
+        "--tokens",
+        "1,2",
+        "--sites",
+        "*",
+        "--out",
+        "a.safetensors",
+        "--budget",
+        "1MB",
+    ]);
     assert!(error.contains("1.0 MB") && error.contains("help: "), "{error}");
     assert!(golgi.files().is_empty());
 }
@@ -160,7 +172,8 @@ fn a_disk_that_fills_up_while_writing() {
     let golgi = Golgi::new();
     let small = golgi.path("small");
     std::fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&small).output();
+    let mounted =
+        std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"]).arg(&small).output();
     if !mounted.is_ok_and(|done| done.status.success()) {
         eprintln!("no file system can be mounted here, so only /dev/full stands in for a full disk");
         return;

@@ -19,7 +19,8 @@ fn sampling_depends_on_the_seed_alone() {
     let golgi = Golgi::new();
     let model = reference("llama");
     let ids = |seed: &str| {
-        let args = ["generate", &model, "--tokens", "1,2,3", "--max-tokens", "20", "--temperature", "3", "--seed", seed];
+        let args =
+            ["generate", &model, "--tokens", "1,2,3", "--max-tokens", "20", "--temperature", "3", "--seed", seed];
         golgi.json("golgi.generate/1", &args)["steps"].clone()
     };
     assert_eq!(ids("1"), ids("1"));
@@ -30,9 +31,22 @@ fn sampling_depends_on_the_seed_alone() {
 fn captured_steps_are_joined() {
     let golgi = Golgi::new();
     let model = reference("gpt2");
-    let args = ["generate", &model, "--tokens", "1,2,3", "--max-tokens", "4", "--capture", "hook_embed", "*hook_pattern", "--out", "g.safetensors"];
+    let args = [
+        "generate",
+        &model,
+        "--tokens",
+        "1,2,3",
+        "--max-tokens",
+        "4",
+        "--capture",
+        "hook_embed",
+        "*hook_pattern",
+        "--out",
+        "g.safetensors",
+    ];
     let document = golgi.json("golgi.generate/1", &args);
-    let chosen: Vec<i64> = document["steps"].as_array().unwrap().iter().map(|step| step["id"].as_i64().unwrap()).collect();
+    let chosen: Vec<i64> =
+        document["steps"].as_array().unwrap().iter().map(|step| step["id"].as_i64().unwrap()).collect();
     let file = Weights::open(&golgi.path("g.safetensors")).unwrap();
     // The last token was chosen, but did not go through the model.
     assert_eq!(file.read_i64("tokens").unwrap(), [&[1, 2, 3], &chosen[..3]].concat());
@@ -44,7 +58,8 @@ fn captured_steps_are_joined() {
 fn generation_ends_where_the_context_does() {
     let golgi = Golgi::new();
     let tokens = vec!["1"; 60].join(",");
-    let document = golgi.json("golgi.generate/1", &["generate", &reference("gpt2"), "--tokens", &tokens, "--max-tokens", "999999999"]);
+    let document = golgi
+        .json("golgi.generate/1", &["generate", &reference("gpt2"), "--tokens", &tokens, "--max-tokens", "999999999"]);
     assert_eq!(document["stop"], "context");
     // The context holds 64 tokens; the one after them is still predicted.
     assert_eq!(document["steps"].as_array().unwrap().len(), 5);

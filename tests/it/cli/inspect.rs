@@ -6,7 +6,9 @@ use super::{Golgi, reference};
 fn a_network_is_described_site_by_site() {
     let golgi = Golgi::new();
     let text = golgi.ok(&["inspect", &reference("gpt2")]).out;
-    for word in ["gpt2", "blocks.0.attn.hook_pattern", "[batch, 4, query, key]", "F32", "none; give token ids", "logits"] {
+    for word in
+        ["gpt2", "blocks.0.attn.hook_pattern", "[batch, 4, query, key]", "F32", "none; give token ids", "logits"]
+    {
         assert!(text.contains(word), "{word}: {text}");
     }
     assert!(!text.contains("blocks.1."), "{text}");

@@ -7,7 +7,16 @@ fn a_prompt_is_seen_from_all_sides() {
     let golgi = Golgi::new();
     let model = golgi.worded("gpt2");
     let text = golgi.ok(&["prompt", &model, "--text", "the cat sat on"]).out;
-    for word in ["4 tokens", "Tokens, mean loss", "Next token", "Logit lens", "Direct attribution", "L1H", "Neurons", "Compared with"] {
+    for word in [
+        "4 tokens",
+        "Tokens, mean loss",
+        "Next token",
+        "Logit lens",
+        "Direct attribution",
+        "L1H",
+        "Neurons",
+        "Compared with",
+    ] {
         assert!(text.contains(word), "{word}: {text}");
     }
     for word in ["cat", "sat"] {
@@ -19,7 +28,10 @@ fn a_prompt_is_seen_from_all_sides() {
 fn the_parts_of_the_document_agree_with_each_other() {
     let golgi = Golgi::new();
     for family in ["gpt2", "llama", "gemma2", "gpt_neox", "opt"] {
-        let document = golgi.json("golgi.prompt/1", &["prompt", &reference(family), "--tokens", "5,6,7,8", "--target", "#3", "--foil", "#4"]);
+        let document = golgi.json(
+            "golgi.prompt/1",
+            &["prompt", &reference(family), "--tokens", "5,6,7,8", "--target", "#3", "--foil", "#4"],
+        );
         let number = |value: &serde_json::Value| value.as_f64().unwrap_or_else(|| panic!("{family}: {value}"));
         let (tokens, share) = (&document["tokens"], &document["attribution"]);
         let next = tokens["next"][3].as_array().unwrap();
@@ -27,7 +39,8 @@ fn the_parts_of_the_document_agree_with_each_other() {
         assert_eq!(best["id"], next[0]["id"], "{family}");
         assert_eq!((&share["target"]["id"], &share["foil"]["id"]), (&3.into(), &4.into()), "{family}");
         assert!((number(&share["total"]) - number(&share["actual"])).abs() < 1e-3, "{family}: {share}");
-        let losses: Vec<f64> = tokens["tokens"].as_array().unwrap().iter().filter_map(|token| token["loss"].as_f64()).collect();
+        let losses: Vec<f64> =
+            tokens["tokens"].as_array().unwrap().iter().filter_map(|token| token["loss"].as_f64()).collect();
         assert_eq!(losses.len(), 3, "{family}");
         assert!((number(&tokens["mean_loss"]) - losses.iter().sum::<f64>() / 3.0).abs() < 1e-4, "{family}");
         assert!(document["effect"].is_null());
@@ -43,7 +56,8 @@ fn interventions_are_compared_with_the_model_as_it_is() {
     assert_eq!(changed["provenance"]["interventions"], serde_json::json!(["L0H1=zero"]));
     let nothing = golgi.json("golgi.prompt/1", &[&args[..], &["blocks.*.hook_mlp_out=scale:1"]].concat());
     assert_eq!(nothing["effect"]["kl"], 0.0);
-    std::fs::write(golgi.path("c.toml"), "[[interventions]]\nsite = \"blocks.0.hook_attn_out\"\nedit = \"zero\"\n").unwrap();
+    std::fs::write(golgi.path("c.toml"), "[[interventions]]\nsite = \"blocks.0.hook_attn_out\"\nedit = \"zero\"\n")
+        .unwrap();
     let text = golgi.ok(&[&args[..], &["c.toml"]].concat()).out;
     assert!(text.contains("What the interventions change"), "{text}");
 }
@@ -58,7 +72,10 @@ fn every_analysis_runs_by_name() {
         let name = analysis["name"].as_str().unwrap();
         let args = ["analyse", name, &reference("gpt2"), "--tokens", "5,6,5,6"];
         let document = golgi.json("golgi.analyse/1", &args);
-        assert_eq!((&document["report"]["schema"], &document["report"]["analysis"]), (&"golgi.report/1".into(), &name.into()));
+        assert_eq!(
+            (&document["report"]["schema"], &document["report"]["analysis"]),
+            (&"golgi.report/1".into(), &name.into())
+        );
         golgi.ok(&args);
     }
 }
