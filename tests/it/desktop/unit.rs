@@ -44,7 +44,7 @@ fn the_page_shows_weights_ends_and_the_prompt() {
     let harness = on_page();
     harness.get_by_label("L1N2");
     harness.get_by_label_contains("blocks.1.mlp.hook_post:2");
-    harness.get_by_label("write norm");
+    harness.get_by_label_contains("write norm");
     harness.get_by_label("·purr");
     harness.get_by_label("+1.500");
     harness.get_by_label("−1.250");

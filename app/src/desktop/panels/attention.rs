@@ -6,7 +6,7 @@ mod pattern;
 
 use std::sync::Arc;
 
-use egui::{ComboBox, DragValue, ScrollArea, Ui};
+use egui::{ComboBox, DragValue, Label, RichText, ScrollArea, Ui};
 use golgi_analysis::prompt::attention::AttentionMaps;
 
 use self::order::Order;
@@ -27,6 +27,9 @@ use crate::session::text;
 
 /// From this width on, the thumbnails lie beside the large pattern instead of above it.
 const SIDE_BY_SIDE: f32 = 620.0;
+
+/// Below this height, the large pattern leaves out what is told elsewhere.
+const ROOMY: f32 = 320.0;
 
 /// Which side of a pattern the selected token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -130,7 +133,7 @@ impl AttentionPanel {
                     egui::Panel::left("heads").default_size(room.x * 0.42).size_range(120.0..=room.x - 240.0)
                 } else {
                     egui::Panel::top("heads above")
-                        .default_size(room.y * 0.36)
+                        .default_size(room.y * 0.3)
                         .size_range(60.0..=(room.y - 120.0).max(61.0))
                 };
                 panel.resizable(true).frame(egui::Frame::NONE).show(ui, |ui| {
@@ -144,14 +147,14 @@ impl AttentionPanel {
 
     fn toolbar(&mut self, ui: &mut Ui, maps: &AttentionMaps, stale: bool) {
         ui.horizontal_wrapped(|ui| {
-            ComboBox::from_id_salt("order").selected_text(format!("Sort: {}", self.order.name())).width(150.0).show_ui(
-                ui,
-                |ui| {
-                    for order in Order::ALL {
-                        ui.selectable_value(&mut self.order, order, order.name()).on_hover_text(order.about());
-                    }
-                },
-            );
+            let sort =
+                ComboBox::from_id_salt("order").selected_text(format!("Sort: {}", self.order.name())).width(150.0);
+            let sort = sort.show_ui(ui, |ui| {
+                for order in Order::ALL {
+                    ui.selectable_value(&mut self.order, order, order.name()).on_hover_text(order.about());
+                }
+            });
+            sort.response.accessible_name("Sort heads by");
             let last = maps.n_layers.saturating_sub(1);
             let (mut from, mut to) = self.layers.unwrap_or((0, last));
             (from, to) = (from.min(last), to.min(last));
@@ -170,14 +173,13 @@ impl AttentionPanel {
             ui.checkbox(&mut self.options.mask_first, "Hide first position").on_hover_text(
                 "Leaves out attention to the first position, where many heads rest when they have nothing to do",
             );
-            ComboBox::from_id_salt("relative")
-                .selected_text(format!("Colour: {}", self.options.relative.name()))
-                .width(150.0)
-                .show_ui(ui, |ui| {
-                    for relative in Relative::ALL {
-                        ui.selectable_value(&mut self.options.relative, relative, relative.name());
-                    }
-                });
+            let relative = format!("Colour: {}", self.options.relative.name());
+            let relative = ComboBox::from_id_salt("relative").selected_text(relative).width(150.0).show_ui(ui, |ui| {
+                for relative in Relative::ALL {
+                    ui.selectable_value(&mut self.options.relative, relative, relative.name());
+                }
+            });
+            relative.response.accessible_name("Colours are relative");
             legend(ui, &Scale::unsigned(0.0, 1.0, ui.visuals().dark_mode), "share of attention");
             if stale {
                 ui.spinner();
@@ -195,16 +197,19 @@ impl AttentionPanel {
         names: &[String],
     ) {
         let pos = maps.tokens.len();
+        let roomy = ui.available_height() >= ROOMY;
         ui.horizontal_wrapped(|ui| {
             ui.strong(format!("L{layer}H{head}"));
             ui.selectable_value(&mut self.side, Side::Query, "Query view")
                 .on_hover_text("Where the selected token looks");
             ui.selectable_value(&mut self.side, Side::Key, "Key view")
                 .on_hover_text("Which tokens look at the selected token");
-            if let Some(score) = order::score(maps, layer, head) {
+            // Where there is little room, the pattern needs it; the thumbnail's tooltip has the scores too.
+            if let Some(score) = order::score(maps, layer, head).filter(|_| roomy) {
                 for order in [Order::Previous, Order::Induction, Order::Duplicate, Order::First, Order::Entropy] {
                     let value = order.score(score).map_or_else(String::new, number::short);
-                    ui.weak(format!("{} {value}", order.name())).on_hover_text(order.about());
+                    let score = RichText::new(format!("{} {value}", order.name())).weak();
+                    ui.add(Label::new(score).extend()).on_hover_text(order.about());
                 }
             }
         });
@@ -259,7 +264,8 @@ impl AttentionPanel {
         let most = values.iter().flatten().copied().fold(0.0, f32::max);
         let top = if self.options.relative == Relative::One || most <= 0.0 { 1.0 } else { most };
         let scale = Scale::unsigned(0.0, top, ui.visuals().dark_mode);
-        let height = (ui.available_height() * 0.3).clamp(24.0, 130.0);
+        let height =
+            if ui.available_height() < ROOMY { 42.0 } else { (ui.available_height() * 0.3).clamp(42.0, 130.0) };
         let strip = ScrollArea::vertical().id_salt("attention strip").max_height(height).show(ui, |ui| {
             token_strip(ui, "attention", &maps.tokens, &values, &scale, ctx.selection.token, ctx.hover.token)
         });

@@ -246,7 +246,7 @@ fn popup(ui: &mut Ui, lens: &LogitLens, (row, col): (usize, usize), cell: &LensC
     let token = lens.tokens.get(col).map_or_else(String::new, |token| text::shortened(&text::token_label(token), 24));
     let place = if layer_of(lens, row).is_some() { format!("after layer {depth}") } else { text::visible(depth) };
     ui.strong(format!("{token}  {place}"));
-    egui::Grid::new("lens popup").num_columns(2).spacing(vec2(10.0, 2.0)).show(ui, |ui| {
+    egui::Grid::new("lens popup").num_columns(2).min_row_height(0.0).spacing(vec2(10.0, 2.0)).show(ui, |ui| {
         for candidate in cell.top.iter().take(10) {
             ui.label(text::shortened(&text::token_label(&candidate.text), 24));
             bar::bar(ui, 90.0, candidate.prob, false, &percent(candidate.prob));
@@ -302,8 +302,7 @@ fn through_depth(ui: &mut Ui, lens: &LogitLens, measure: Measure, token: usize, 
     }
     plot.show(ui, |plot_ui| {
         if let Some(depth) = marked {
-            plot_ui
-                .vline(egui_plot::VLine::new("selected layer", depth as f64).color(palette.accent.gamma_multiply(0.5)));
+            plot_ui.vline(egui_plot::VLine::new("", depth as f64).color(palette.accent.gamma_multiply(0.5)));
         }
         for (name, points, color) in lines {
             plot_ui.line(Line::new(name, PlotPoints::from(points)).color(color).width(1.8));

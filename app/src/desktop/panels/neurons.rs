@@ -160,7 +160,7 @@ impl NeuronsPanel {
 
     fn filters(&mut self, ui: &mut Ui, table: &NeuronTable, stale: bool) {
         ui.horizontal_wrapped(|ui| {
-            let edit = TextEdit::singleline(&mut self.filter.text).hint_text("L5N123, L5 or N123").desired_width(120.0);
+            let edit = TextEdit::singleline(&mut self.filter.text).hint_text("L5N123, L5 or N123").desired_width(160.0);
             let response = ui.add(edit).accessible_name("Filter by address");
             if !self.filter.is_understood() {
                 response.on_hover_text("Write L5N123 for one neuron, L5 for a layer, N123 for an index");

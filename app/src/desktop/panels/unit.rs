@@ -4,7 +4,8 @@ mod header;
 
 use std::sync::Arc;
 
-use egui::{Grid, RichText, ScrollArea, Ui};
+use egui::text::{LayoutJob, TextFormat};
+use egui::{Grid, Label, RichText, ScrollArea, TextStyle, Ui};
 use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 
 use self::header::Header;
@@ -102,7 +103,6 @@ fn loaded(ctx: &PanelContext<'_>, ui: &mut Ui, page: &Arc<UnitPage>) {
 }
 
 fn section(ui: &mut Ui, title: &str, about: &str) {
-    ui.add_space(6.0);
     let response = ui.label(RichText::new(title).strong());
     if !about.is_empty() {
         response.on_hover_text(text::visible(about));
@@ -129,18 +129,22 @@ fn measures(ui: &mut Ui, page: &UnitPage) {
         ui.spacing_mut().item_spacing.x = 18.0;
         ui.weak(kind(page.kind));
         for measure in &page.measures {
-            let inner = ui.horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 5.0;
-                ui.weak(text::visible(&measure.name));
-                ui.label(number::short(measure.value));
-            });
-            inner.response.on_hover_text(text::visible(&measure.formula));
+            let mut pair = LayoutJob::default();
+            let font = TextStyle::Body.resolve(ui.style());
+            pair.append(
+                &text::visible(&measure.name),
+                0.0,
+                TextFormat::simple(font.clone(), ui.visuals().weak_text_color()),
+            );
+            pair.append(&number::short(measure.value), 6.0, TextFormat::simple(font, ui.visuals().text_color()));
+            ui.add(Label::new(pair).extend()).on_hover_text(text::visible(&measure.formula));
         }
     });
 }
 
 /// Top and bottom tokens of one direction.
 fn both_ends(ui: &mut Ui, ends: &TokenEnds) {
+    ui.add_space(6.0);
     section(ui, &text::visible(&ends.name), &ends.formula);
     let most = ends
         .top
@@ -158,9 +162,9 @@ fn both_ends(ui: &mut Ui, ends: &TokenEnds) {
 
 fn list(ui: &mut Ui, name: &str, tokens: &[ScoredToken], most: f32) {
     ui.weak(name);
-    let width = (ui.available_width() - 48.0 - 90.0).clamp(24.0, 110.0);
+    let width = (ui.available_width() * 0.28).clamp(24.0, 110.0);
     let longest = ((ui.available_width() - width - 60.0) / 7.5).clamp(4.0, 24.0) as usize;
-    Grid::new("tokens").num_columns(2).spacing([8.0, 1.0]).show(ui, |ui| {
+    Grid::new("tokens").num_columns(2).min_row_height(0.0).spacing([8.0, 2.0]).show(ui, |ui| {
         for token in tokens {
             let label = text::token_label(&token.text);
             let shown = text::shortened(&label, longest);
@@ -179,6 +183,7 @@ fn activations(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage) {
     }
     let name = if page.kind == UnitKind::Head { "Length of what it writes" } else { "Activation" };
     let scale = Scale::fitting(page.activations.iter().copied(), ui.visuals().dark_mode);
+    ui.add_space(6.0);
     ui.horizontal_wrapped(|ui| {
         section(ui, name, &page.activation_formula);
         legend(ui, &scale, name);
@@ -199,6 +204,7 @@ fn attributions(ctx: &PanelContext<'_>, ui: &mut Ui, page: &UnitPage) {
         return;
     }
     let scale = Scale::signed(strongest(&page.attributions).map_or(0.0, |(_, most)| most), ui.visuals().dark_mode);
+    ui.add_space(6.0);
     ui.horizontal_wrapped(|ui| {
         section(
             ui,

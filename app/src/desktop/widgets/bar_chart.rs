@@ -88,7 +88,7 @@ pub fn bar_chart(
         if named
             && accessible::part(
                 ui,
-                id.with(i),
+                id.with(("bar", i)),
                 slot,
                 light == Light::Selected,
                 &format!("{name} {i}: {}", number::short(value)),

@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use egui::{Color32, Rect, Response, Sense, Ui, Vec2, pos2, vec2};
+use egui::{Color32, Rect, Response, Sense, TextStyle, Ui, Vec2, pos2, vec2};
 
 use super::number;
 
@@ -89,19 +89,31 @@ pub fn sign_color(positive: bool, dark: bool) -> Color32 {
 
 /// A small bar with the scale's two ends written beside it. Its tooltip tells what is coloured.
 pub fn legend(ui: &mut Ui, scale: &Scale, what: &str) -> Response {
-    let low = number::short(scale.low);
-    let high = number::short(scale.high);
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.weak(low.as_str());
-        let (rect, response) = ui.allocate_exact_size(vec2(64.0, 8.0), Sense::hover());
-        paint_ramp(ui, rect, scale);
-        ui.weak(high.as_str());
-        let text = format!("Colour: {what}, from {low} to {high}");
-        response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &text));
-        response.on_hover_text(text)
-    })
-    .inner
+    let (low, high) = (end(scale.low), end(scale.high));
+    let color = ui.visuals().weak_text_color();
+    let font = TextStyle::Small.resolve(ui.style());
+    let [left, right] = [&low, &high].map(|text| ui.painter().layout_no_wrap(text.clone(), font.clone(), color));
+    let (bar, gap) = (vec2(64.0, 8.0), 5.0);
+    let width = left.size().x + bar.x + right.size().x + 2.0 * gap;
+    let (area, response) = ui.allocate_exact_size(vec2(width, ui.spacing().interact_size.y), Sense::hover());
+    let ramp = Rect::from_min_size(pos2(area.left() + left.size().x + gap, area.center().y - bar.y / 2.0), bar);
+    paint_ramp(ui, ramp, scale);
+    let at = |x: f32, height: f32| pos2(x, area.center().y - height / 2.0);
+    let (left_at, right_at) = (at(area.left(), left.size().y), at(ramp.right() + gap, right.size().y));
+    ui.painter().galley(left_at, left, color);
+    ui.painter().galley(right_at, right, color);
+    let text = format!("Colour: {what}, from {low} to {high}");
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::accesskit::Role::Image, true, &text));
+    response.on_hover_text(text)
+}
+
+/// An end of the scale without digits that say nothing.
+fn end(value: f32) -> String {
+    let text = number::short(value);
+    if text.contains('.') && !text.contains('e') {
+        return text.trim_end_matches('0').trim_end_matches('.').to_owned();
+    }
+    text
 }
 
 fn paint_ramp(ui: &Ui, rect: Rect, scale: &Scale) {
@@ -236,6 +248,11 @@ mod tests {
         let fit = Scale::fitting([0.5, f32::INFINITY, -3.0, f32::NAN], false);
         assert_eq!((fit.map, fit.low, fit.high), (Colormap::Signed, -3.0, 3.0));
         assert_eq!(Scale::fitting([], false).color(1.0), Scale::unsigned(0.0, 1.0, false).at(0.0));
+    }
+
+    #[test]
+    fn ends_are_short() {
+        assert_eq!([1.0, 0.25, 0.0, 120.0, 1e-5].map(end), ["1", "0.25", "0", "120", "1.0e−5"]);
     }
 
     #[test]

@@ -27,9 +27,10 @@ pub fn loading(ui: &mut Ui, what: &str, progress: &Progress) {
         ui.label(RichText::new(format!("Computing {what}…")).strong().size(15.0));
         ui.add_space(6.0);
         let stage = text::visible(&progress.stage);
-        let bar = ProgressBar::new(progress.fraction().unwrap_or(0.0)).desired_width(MEASURE * 0.7).desired_height(8.0);
-        let bar = if progress.fraction().is_none() { bar.animate(true) } else { bar };
-        let response = ui.add(bar);
+        let response = match progress.fraction() {
+            Some(share) => ui.add(ProgressBar::new(share).desired_width(MEASURE * 0.7).desired_height(6.0)),
+            None => ui.spinner(),
+        };
         response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Computing {what}")));
         let counted =
             if progress.total > 0 { format!("{stage} {} of {}", progress.done, progress.total) } else { stage };

@@ -62,6 +62,7 @@ pub fn token_strip<S: AsRef<str>>(
         }
     }
 
+    follow_selection(ui, id, &flow, area, selected);
     let name_parts = accessible::listening(ui);
     let painter = ui.painter_at(ui.clip_rect().intersect(area.expand(2.0)));
     let visuals = ui.visuals();
@@ -80,7 +81,7 @@ pub fn token_strip<S: AsRef<str>>(
         if name_parts {
             let value = value.map(|value| format!(", {}", number::short(value))).unwrap_or_default();
             let label = format!("token {i} {}{value}", flow.texts[i]);
-            if accessible::part(ui, id.with(i), rect, selected == Some(i), &label) {
+            if accessible::part(ui, id.with(("token", i)), rect, selected == Some(i), &label) {
                 clicked = Some(i);
             }
         }
@@ -89,6 +90,19 @@ pub fn token_strip<S: AsRef<str>>(
         outline(&painter, area, 2.0, Light::Hovered, visuals);
     }
     TokenStripResponse { hovered: pointed, clicked, response }
+}
+
+/// A token that was selected elsewhere is scrolled into view, once.
+fn follow_selection(ui: &Ui, id: Id, flow: &Flow, area: Rect, selected: Option<usize>) {
+    let id = id.with("selected");
+    let before: Option<usize> = ui.data(|data| data.get_temp(id)).flatten();
+    if before == selected {
+        return;
+    }
+    ui.data_mut(|data| data.insert_temp(id, selected));
+    if let Some(rect) = selected.and_then(|i| flow.rects.get(i)) {
+        ui.scroll_to_rect(rect.translate(area.min.to_vec2()), None);
+    }
 }
 
 /// Where every token stands, relative to the strip's corner.

@@ -194,7 +194,7 @@ impl VirtualTable<'_> {
             if named
                 && accessible::part(
                     ui,
-                    id.with(row),
+                    id.with(("row", row)),
                     line.intersect(body),
                     self.selected == Some(row),
                     &(self.describe)(row),

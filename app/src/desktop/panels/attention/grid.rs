@@ -176,7 +176,7 @@ fn thumbnail(
 
 /// A head's scores as a small table.
 fn scores(ui: &mut Ui, score: &HeadScore) {
-    egui::Grid::new("head scores").num_columns(2).spacing(vec2(12.0, 2.0)).show(ui, |ui| {
+    egui::Grid::new("head scores").num_columns(2).min_row_height(0.0).spacing(vec2(12.0, 2.0)).show(ui, |ui| {
         for order in Order::ALL {
             if let Some(value) = order.score(score) {
                 ui.weak(order.name());

@@ -59,7 +59,7 @@ impl Header {
     }
 
     fn jump(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui) {
-        let edit = TextEdit::singleline(&mut self.address).hint_text("Go to L5N123, L18H6…").desired_width(150.0);
+        let edit = TextEdit::singleline(&mut self.address).hint_text("Go to L5N123, L18H6…").desired_width(170.0);
         let response = ui.add(edit).accessible_name("Go to a unit");
         if response.changed() {
             self.problem = None;

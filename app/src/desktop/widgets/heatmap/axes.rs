@@ -2,6 +2,7 @@
 //! there is none.
 
 use std::f32::consts::FRAC_PI_2;
+use std::ops::Range;
 use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
@@ -56,8 +57,7 @@ pub fn rows(
     light: &dyn Fn(usize) -> Light,
 ) {
     let step = (font.size / view.cell.y).ceil().max(1.0) as usize;
-    for row in view.visible_rows() {
-        let lit = light(row);
+    for (row, lit) in lit_last(view.visible_rows(), light) {
         let Some(name) = names.get(row) else { continue };
         if row % step != 0 && lit == Light::None {
             continue;
@@ -87,8 +87,7 @@ pub fn cols(
 ) {
     let flat = view.cell.x >= FLAT;
     let step = if flat { 1 } else { (font.size / view.cell.x).ceil().max(1.0) as usize };
-    for col in view.visible_cols() {
-        let lit = light(col);
+    for (col, lit) in lit_last(view.visible_cols(), light) {
         let Some(name) = names.get(col) else { continue };
         if col % step != 0 && lit == Light::None {
             continue;
@@ -109,6 +108,13 @@ pub fn cols(
             painter.add(TextShape::new(at.left_bottom(), galley, color(lit, visuals)).with_angle(-FRAC_PI_2));
         }
     }
+}
+
+/// The indices with their light, those that are lit behind the others: their names lie on top.
+fn lit_last(range: Range<usize>, light: &dyn Fn(usize) -> Light) -> impl Iterator<Item = (usize, Light)> {
+    let (dark, lit): (Vec<_>, Vec<_>) =
+        range.map(|index| (index, light(index))).partition(|(_, light)| *light == Light::None);
+    dark.into_iter().chain(lit)
 }
 
 fn back(painter: &Painter, rect: Rect, light: Light, visuals: &Visuals) {

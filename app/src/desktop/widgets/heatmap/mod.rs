@@ -288,6 +288,10 @@ impl Heatmap<'_> {
                 }
                 let ground = self.grid.get(row, col).map_or(ui.visuals().panel_fill, |value| self.scale.color(value));
                 let cell = view.cell_rect(row, col);
+                // Half a word at the edge tells nothing and runs into the names.
+                if cell.intersect(view.rect).width() < 0.6 * cell.width() {
+                    continue;
+                }
                 let galley = one_line(painter, &text, &font, Color32::PLACEHOLDER, cell.width() - 6.0);
                 let at = Align2::CENTER_CENTER.anchor_size(cell.center(), galley.size());
                 painter.galley(at.min, galley, text_on(ground));
@@ -305,7 +309,7 @@ impl Heatmap<'_> {
             for col in cols.clone() {
                 let rect = view.cell_rect(row, col).intersect(view.rect);
                 let selected = self.selected == Some((row, col));
-                if accessible::part(ui, id.with((row, col)), rect, selected, &(self.describe)(row, col)) {
+                if accessible::part(ui, id.with(("cell", row, col)), rect, selected, &(self.describe)(row, col)) {
                     pressed = Some(Place::cell(row, col));
                 }
             }
