@@ -34,6 +34,7 @@ impl CommandPalette {
         }
         let mut found: Vec<(i32, &Action)> =
             actions.iter().filter(|a| a.enabled).filter_map(|a| Some((score(&self.query, &a.name)?, a))).collect();
+        // Stable: without a query the order is that of the menus.
         found.sort_by_key(|(score, _)| -score);
         let last = found.len().saturating_sub(1);
         let (down, up, enter, escape) = ui.input_mut(|input| {
@@ -54,9 +55,8 @@ impl CommandPalette {
                 ui.set_width(WIDTH);
                 let hint = RichText::new("What do you want to do?").color(palette.text_weak);
                 let field = TextEdit::singleline(&mut self.query).hint_text(hint).desired_width(WIDTH).font(FontId::proportional(16.0));
-                let field = ui.add(field.margin(8));
+                let field = ui.add(field.margin(8)).accessible_name("Command to find");
                 field.request_focus();
-                field.widget_info(|| WidgetInfo::labeled(Role::SearchInput, true, "Find a command"));
                 if field.changed() {
                     self.chosen = 0;
                 }
@@ -121,8 +121,12 @@ fn row(ui: &mut Ui, palette: &Palette, action: &Action, chosen: bool, moved: boo
     response.clicked()
 }
 
-/// How well `name` answers `query`: every letter in order, better where words begin and where letters stand together.
+/// How well `name` answers `query`: every letter in order, better where words begin and where letters stand together. An empty
+/// query is answered by every name alike.
 fn score(query: &str, name: &str) -> Option<i32> {
+    if query.trim().is_empty() {
+        return Some(0);
+    }
     let name: Vec<char> = name.to_lowercase().chars().collect();
     let (mut total, mut at, mut last) = (0, 0, None);
     for wanted in query.to_lowercase().chars().filter(|c| !c.is_whitespace()) {
@@ -147,6 +151,6 @@ mod tests {
         assert!(score("dt", "Dark theme") > score("dt", "Command palette"));
         assert!(score("pal", "Command palette").is_some());
         assert_eq!(score("xyz", "Command palette"), None);
-        assert!(score("", "Anything").is_some());
+        assert_eq!(score("", "Anything"), score(" ", "Quit"));
     }
 }

@@ -14,6 +14,7 @@ pub fn bar_ui(ui: &mut Ui, palette: &Palette, session: &Session, actions: &[Acti
     let mut chosen = None;
     MenuBar::new().ui(ui, |ui| {
         ui.spacing_mut().item_spacing.x = 2.0;
+        ui.spacing_mut().button_padding = egui::vec2(8.0, 3.0);
         mark_ui(ui, palette);
         for menu in Menu::ALL {
             ui.menu_button(menu.title(), |ui| {

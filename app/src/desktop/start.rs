@@ -5,14 +5,14 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use egui::{
-    Align, Button, Checkbox, Color32, CornerRadius, Frame, Layout, Margin, ProgressBar, RichText, ScrollArea, Sense,
+    Align, Button, Checkbox, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Sense,
     Stroke, TextEdit, TextStyle, Ui, vec2,
 };
 use golgi_data::context::bytes_text;
 use golgi_data::models::{CatalogueEntry, catalogue};
 
 use super::actions::Deed;
-use super::theme::{Palette, icons};
+use super::theme::{Palette, icons, progress_bar};
 use super::toasts;
 use crate::session::Session;
 use crate::session::command::Command;
@@ -25,6 +25,10 @@ use crate::session::text;
 /// The widest that the screen's column runs.
 const COLUMN: f32 = 1020.0;
 const GAP: f32 = 14.0;
+/// Space between a card's edge and what is in it.
+const CARD: i8 = 14;
+/// Height of what is in a card of the catalogue.
+const ENTRY: f32 = 104.0;
 /// How often it is looked whether a model of the catalogue is there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -36,12 +40,14 @@ pub struct StartScreen {
     /// Licences that the user has accepted, by model.
     accepted: BTreeMap<&'static str, bool>,
     installed: Option<(Instant, Vec<bool>)>,
+    /// Height of the card to begin with, as drawn in the last frame: its neighbour has the same.
+    card_height: f32,
 }
 
 impl StartScreen {
     /// The models of the catalogue lie under `home`.
     pub fn new(home: Option<PathBuf>) -> StartScreen {
-        StartScreen { home, address: String::new(), accepted: BTreeMap::new(), installed: None }
+        StartScreen { home, address: String::new(), accepted: BTreeMap::new(), installed: None, card_height: 240.0 }
     }
 
     /// Whether each model of the catalogue is there, as last looked up.
@@ -78,7 +84,7 @@ impl StartScreen {
                         ui.spacing_mut().item_spacing.x = GAP;
                         let left = (width - GAP) * 0.56;
                         column(ui, left, |ui| self.begin_ui(ui, palette, session, &installed, &mut deed));
-                        column(ui, width - GAP - left, |ui| recent_ui(ui, palette, session, &mut deed));
+                        column(ui, width - GAP - left, |ui| recent_ui(ui, palette, session, self.card_height, &mut deed));
                     });
                     ui.add_space(14.0);
                     caption(ui, palette, "Catalogue");
@@ -92,7 +98,7 @@ impl StartScreen {
 
     fn begin_ui(&mut self, ui: &mut Ui, palette: &Palette, session: &Session, installed: &[bool], deed: &mut Option<Deed>) {
         caption(ui, palette, "Begin");
-        card(ui, palette, palette.panel, |ui| {
+        let drawn = card(ui, palette, palette.panel, |ui| {
             let starter = &catalogue()[0];
             let there = installed.first() == Some(&true);
             let fetching = fetch_job(session, starter);
@@ -109,7 +115,7 @@ impl StartScreen {
                 }));
             }
             if let Some(job) = fetching {
-                job_ui(ui, job, deed);
+                job_ui(ui, palette, job, deed);
             } else {
                 ui.label(RichText::new(starter.description).color(palette.text_weak));
             }
@@ -137,6 +143,7 @@ impl StartScreen {
             });
             ui.label(RichText::new("GGUF, safetensors, PyTorch files and Hugging Face folders. Nothing in them is executed.").small().color(palette.text_weak));
         });
+        self.card_height = drawn - 2.0 * f32::from(CARD);
     }
 
     fn catalogue_ui(&mut self, ui: &mut Ui, palette: &Palette, session: &Session, installed: &[bool], deed: &mut Option<Deed>) {
@@ -165,7 +172,8 @@ impl StartScreen {
         deed: &mut Option<Deed>,
     ) {
         card(ui, palette, palette.panel, |ui| {
-            ui.set_min_height(116.0);
+            ui.set_min_height(ENTRY);
+            let top = ui.cursor().top();
             ui.horizontal(|ui| {
                 ui.label(strong(entry.title, palette));
                 ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -177,9 +185,10 @@ impl StartScreen {
             });
             ui.label(RichText::new(entry.description).color(palette.text_weak));
             if let Some(job) = fetch_job(session, entry) {
-                job_ui(ui, job, deed);
+                job_ui(ui, palette, job, deed);
                 return;
             }
+            ui.add_space((ENTRY - ui.spacing().interact_size.y - (ui.cursor().top() - top)).max(0.0));
             ui.horizontal(|ui| {
                 let mut ready = true;
                 if there {
@@ -233,7 +242,7 @@ fn state_ui(ui: &mut Ui, palette: &Palette, session: &Session, deed: &mut Option
     match &session.document.model {
         Loadable::Loading { .. } => {
             card(ui, palette, palette.raised, |ui| match session.jobs.running().find(|job| job.title.starts_with("Open ")) {
-                Some(job) => job_ui(ui, job, deed),
+                Some(job) => job_ui(ui, palette, job, deed),
                 None => {
                     ui.label("Opening a model…");
                 }
@@ -272,20 +281,20 @@ fn failure_ui(ui: &mut Ui, palette: &Palette, session: &Session, notice: &Notice
     });
 }
 
-fn recent_ui(ui: &mut Ui, palette: &Palette, session: &Session, deed: &mut Option<Deed>) {
+fn recent_ui(ui: &mut Ui, palette: &Palette, session: &Session, height: f32, deed: &mut Option<Deed>) {
     caption(ui, palette, "Opened before");
     card(ui, palette, palette.panel, |ui| {
-        ui.set_min_height(150.0);
+        ui.set_min_height(height);
         ui.spacing_mut().item_spacing.y = 2.0;
         if session.recent.list().is_empty() {
-            ui.add_space(36.0);
+            ui.add_space((height / 2.0 - 34.0).max(8.0));
             ui.vertical_centered(|ui| {
                 ui.label(RichText::new(icons::CLOCK_COUNTER_CLOCKWISE).size(26.0).color(palette.text_weak));
                 ui.label(RichText::new("Models that you open will be listed here.").color(palette.text_weak));
             });
             return;
         }
-        ScrollArea::vertical().max_height(236.0).show(ui, |ui| {
+        ScrollArea::vertical().max_height(height).show(ui, |ui| {
             for model in session.recent.list() {
                 recent_row_ui(ui, palette, model, deed);
             }
@@ -320,7 +329,7 @@ fn recent_row_ui(ui: &mut Ui, palette: &Palette, model: &RecentModel, deed: &mut
 }
 
 /// A job's progress with a button to stop it.
-fn job_ui(ui: &mut Ui, job: &Job, deed: &mut Option<Deed>) {
+fn job_ui(ui: &mut Ui, palette: &Palette, job: &Job, deed: &mut Option<Deed>) {
     ui.horizontal(|ui| {
         ui.label(text::visible(&job.title));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -333,8 +342,7 @@ fn job_ui(ui: &mut Ui, job: &Job, deed: &mut Option<Deed>) {
             ui.weak(text::visible(&job.progress.stage));
         });
     });
-    let bar = ProgressBar::new(job.progress.fraction().unwrap_or(0.0)).desired_height(6.0);
-    ui.add(if job.progress.fraction().is_some() { bar } else { bar.animate(true) }).accessible_name(&job.title);
+    ui.add(progress_bar(palette, job.progress.fraction())).accessible_name(&job.title);
 }
 
 fn fetch_job<'s>(session: &'s Session, entry: &CatalogueEntry) -> Option<&'s Job> {
@@ -360,10 +368,12 @@ fn column(ui: &mut Ui, width: f32, add: impl FnOnce(&mut Ui)) {
     });
 }
 
-fn card(ui: &mut Ui, palette: &Palette, fill: Color32, add: impl FnOnce(&mut Ui)) {
+/// Returns the card's height.
+fn card(ui: &mut Ui, palette: &Palette, fill: Color32, add: impl FnOnce(&mut Ui)) -> f32 {
     let frame = Frame::new().fill(fill).stroke(Stroke::new(1.0, palette.line)).corner_radius(CornerRadius::same(8));
-    frame.inner_margin(Margin::same(14)).show(ui, |ui| {
+    let shown = frame.inner_margin(Margin::same(CARD)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         add(ui);
     });
+    shown.response.rect.height()
 }

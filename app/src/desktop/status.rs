@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Align, Button, Layout, ProgressBar, RichText, Ui};
+use egui::{Align, Button, Layout, RichText, Ui};
 use golgi_data::context::bytes_text;
 
 use super::actions::Deed;
-use super::theme::{Palette, icons};
+use super::theme::{Palette, icons, progress_bar};
 use crate::session::Session;
 use crate::session::command::Command;
 
@@ -85,8 +85,7 @@ fn right_ui(ui: &mut Ui, palette: &Palette, session: &Session, chosen: &mut Opti
     if ui.add(cancel).accessible_name(format!("Cancel {}", job.title)).on_hover_text("Cancel").clicked() {
         *chosen = Some(Deed::Send(Command::CancelJob(job.id)));
     }
-    let bar = ProgressBar::new(job.progress.fraction().unwrap_or(0.0)).desired_width(120.0).desired_height(6.0);
-    ui.add(if job.progress.fraction().is_some() { bar } else { bar.animate(true) }).accessible_name(&job.title);
+    ui.add(progress_bar(palette, job.progress.fraction()).desired_width(120.0)).accessible_name(&job.title);
     let more = if running.len() > 1 { format!(" (+{})", running.len() - 1) } else { String::new() };
     ui.label(RichText::new(format!("{}{more}", job.title)).color(palette.text));
     ui.ctx().request_repaint_after(Duration::from_millis(100));

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use egui::{Align, Button, Layout, ProgressBar, RichText, ScrollArea, TextStyle, Ui};
+use egui::{Align, Button, Layout, RichText, ScrollArea, TextStyle, Ui};
 
 use super::{Panel, PanelContext};
-use crate::desktop::theme::{Palette, icons};
+use crate::desktop::theme::{Palette, icons, progress_bar};
 use crate::desktop::toasts;
 use crate::desktop::widgets::placeholder;
 use crate::session::command::Command;
@@ -99,8 +99,7 @@ fn job_ui(ui: &mut Ui, ctx: &PanelContext<'_>, job: &Job) {
         });
     });
     if job.is_running() {
-        let bar = ProgressBar::new(job.progress.fraction().unwrap_or(0.0)).desired_height(5.0);
-        ui.add(if job.progress.fraction().is_some() { bar } else { bar.animate(true) }).accessible_name(&job.title);
+        ui.add(progress_bar(palette, job.progress.fraction())).accessible_name(&job.title);
     }
     if let JobState::Failed(notice) = &job.state {
         ui.indent(job.id, |ui| toasts::body_ui(ui, palette, notice));

@@ -21,6 +21,8 @@ pub struct ModelPanel {
     filter: String,
     /// Sites are named as the hub's implementation names them, where it has a name.
     hub_names: bool,
+    /// The layer that the tree was last scrolled to.
+    revealed: Option<u32>,
 }
 
 impl Panel for ModelPanel {
@@ -75,6 +77,7 @@ impl ModelPanel {
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             let found = self.tree_ui(ctx, ui, model, &filter);
+            self.revealed = ctx.selection.layer;
             if !found {
                 ui.add_space(12.0);
                 ui.vertical_centered(|ui| {
@@ -140,6 +143,9 @@ impl ModelPanel {
         ui.painter().text(at, egui::Align2::RIGHT_CENTER, count, font, ctx.palette.text_weak);
         let response = shown.header_response;
         if let Some(layer) = layer {
+            if selected && self.revealed != Some(layer) {
+                response.scroll_to_me(None);
+            }
             if response.hovered() {
                 ctx.set_hover(Selection::of_layer(layer));
             }

@@ -5,4 +5,4 @@ mod palette;
 mod style;
 
 pub use palette::Palette;
-pub use style::{apply, family};
+pub use style::{apply, family, progress_bar};

@@ -16,6 +16,12 @@ pub mod family {
     }
 }
 
+/// A bar of a job, in Golgi's colour; it moves by itself where the end is not known.
+pub fn progress_bar(palette: &Palette, fraction: Option<f32>) -> egui::ProgressBar {
+    let bar = egui::ProgressBar::new(fraction.unwrap_or(0.0)).fill(palette.accent_fill).desired_height(6.0);
+    if fraction.is_some() { bar } else { bar.animate(true) }
+}
+
 /// Gives both themes Golgi's look.
 pub fn apply(ctx: &Context) {
     for (theme, palette) in [(Theme::Dark, Palette::DARK), (Theme::Light, Palette::LIGHT)] {
@@ -71,7 +77,8 @@ fn visuals(p: &Palette) -> Visuals {
         weak_text_color: Some(p.text_weak),
         widgets: Widgets {
             noninteractive: state(p.panel, p.line, p.text),
-            inactive: state(p.control, Color32::TRANSPARENT, p.text),
+            // The stronger fill is that of check boxes and rails, which have no border.
+            inactive: WidgetVisuals { bg_fill: p.line_strong, ..state(p.control, Color32::TRANSPARENT, p.text) },
             hovered: state(p.control_hovered, p.line_strong, p.text_strong),
             active: state(p.control_pressed, p.accent, p.text_strong),
             open: state(p.control_hovered, p.line_strong, p.text_strong),
