@@ -139,7 +139,10 @@ impl AttentionPanel {
                 panel.resizable(true).frame(egui::Frame::NONE).show(ui, |ui| {
                     grid::thumbnails(ctx, ui, maps, &listed.heads, self.order, self.options);
                 });
-                egui::CentralPanel::no_frame().show(ui, |ui| self.large(ctx, ui, maps, head, &listed.names));
+                let margin = egui::Margin { left: 8, top: 4, ..egui::Margin::ZERO };
+                egui::CentralPanel::no_frame()
+                    .frame(egui::Frame::NONE.inner_margin(margin))
+                    .show(ui, |ui| self.large(ctx, ui, maps, head, &listed.names));
             }
         }
         self.listed = Some(listed);
@@ -266,9 +269,13 @@ impl AttentionPanel {
         let scale = Scale::unsigned(0.0, top, ui.visuals().dark_mode);
         let height =
             if ui.available_height() < ROOMY { 42.0 } else { (ui.available_height() * 0.3).clamp(42.0, 130.0) };
-        let strip = ScrollArea::vertical().id_salt("attention strip").max_height(height).show(ui, |ui| {
-            token_strip(ui, "attention", &maps.tokens, &values, &scale, ctx.selection.token, ctx.hover.token)
-        });
+        let strip = ScrollArea::vertical()
+            .id_salt("attention strip")
+            .max_height(height)
+            .min_scrolled_height(0.0)
+            .show(ui, |ui| {
+                token_strip(ui, "attention", &maps.tokens, &values, &scale, ctx.selection.token, ctx.hover.token)
+            });
         if let Some(token) = strip.inner.hovered {
             ctx.set_hover(Selection::of_token(token));
         }

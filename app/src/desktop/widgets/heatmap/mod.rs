@@ -26,6 +26,9 @@ const MAX_NAMED_CELLS: usize = 4000;
 /// The biggest side of a texture, in pixels. Bigger grids are drawn by their strongest cells until a later zoom needs no more.
 const MAX_SIDE: usize = 4096;
 
+/// The largest share of the area that names take on each side.
+const NAMES: f32 = 0.3;
+
 /// A place in a grid: a cell, or a whole row or column where the pointer is on its name.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Place {
@@ -116,8 +119,8 @@ impl Heatmap<'_> {
         let camera: Camera = ui.data(|data| data.get_temp(id)).unwrap_or_default();
         let inner = |top: f32| {
             let mut rect = area;
-            rect.min.x = (rect.min.x + axes::row_room(ui, self.row_names, &font)).min(rect.max.x - 16.0);
-            rect.min.y = (rect.min.y + top).min(rect.max.y - 16.0);
+            rect.min.x += axes::row_room(ui, self.row_names, &font).min(area.width() * NAMES);
+            rect.min.y += top.min(area.height() * NAMES);
             // Room for the scroll bars, which lie beside the cells.
             rect.max -= Vec2::splat(scroll::BAR);
             rect
