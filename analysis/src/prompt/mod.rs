@@ -8,7 +8,7 @@ mod run;
 pub mod token_stats;
 
 pub use run::{Needs, PromptInput, PromptRun};
-pub(crate) use run::{last_resid, lens};
+pub(crate) use run::{last_resid, lens, rows_at_once};
 
 use serde::{Deserialize, Serialize};
 

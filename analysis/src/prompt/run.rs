@@ -12,6 +12,7 @@ use golgi_probes::{
     Batch, Device, ForwardOptions, Kind, OpenModel, ProbeError, Stack, Tap, Tensor, Trace, Transformer, preflight,
 };
 
+use crate::distribution::Distributions;
 use crate::error::{AnalysisError, Result};
 use crate::units::table::NeuronNorms;
 
@@ -57,6 +58,9 @@ pub struct PromptRun {
     /// Whether an intervention acts behind the last residual stream, where logits cannot be recomputed from.
     tail_changed: bool,
     held: RefCell<BTreeMap<Site, Tensor>>,
+    /// All logits, `[pos, d_vocab]`, where they are few enough to keep.
+    logits: OnceCell<Tensor>,
+    choices: OnceCell<Vec<u32>>,
     norms: OnceCell<NeuronNorms>,
 }
 
@@ -107,6 +111,8 @@ impl PromptRun {
             tail_changed: active.clone().any(|change| tail.iter().any(|site| change.site.matches(site))),
             input: input.clone(),
             held: RefCell::default(),
+            logits: OnceCell::new(),
+            choices: OnceCell::new(),
             norms: OnceCell::new(),
         };
         run.need(model, &first_sites(&model.model, needs, run.tail_changed))?;
@@ -197,18 +203,50 @@ impl PromptRun {
 
     /// The pieces of `0..positions` whose logits fit into memory at once.
     pub(crate) fn chunks(&self, model: &OpenModel) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (len, step) = (self.tokens().len(), (LOGITS_AT_ONCE / model.model.dims.d_vocab.max(1)).max(1));
+        let (len, step) = (self.tokens().len(), rows_at_once(&model.model));
         (0..len).step_by(step).map(move |start| start..(start + step).min(len))
     }
 
-    /// Logits of the positions `at`, `[positions, d_vocab]`, f32, in main memory.
+    /// Logits of the positions `at`, `[positions, d_vocab]`, f32, in main memory. Kept for the next who asks, if all of them
+    /// fit at once.
     pub(crate) fn logits(&self, model: &OpenModel, at: Range<usize>) -> Result<Tensor> {
+        let len = self.tokens().len();
+        if len > rows_at_once(&model.model) {
+            return self.fresh_logits(model, at);
+        }
+        let whole = match self.logits.get() {
+            Some(whole) => whole,
+            None => {
+                let whole = self.fresh_logits(model, 0..len)?;
+                self.logits.get_or_init(|| whole)
+            }
+        };
+        Ok(whole.f_narrow(0, at.start as i64, at.len() as i64)?)
+    }
+
+    fn fresh_logits(&self, model: &OpenModel, at: Range<usize>) -> Result<Tensor> {
+        let (start, n) = (at.start as i64, at.len() as i64);
         if self.tail_changed {
             let logits = self.captured(model, &Site::Logits)?;
-            return Ok(logits.f_select(0, 0)?.f_narrow(0, at.start as i64, at.len() as i64)?.f_to_kind(Kind::Float)?);
+            return Ok(logits.f_select(0, 0)?.f_narrow(0, start, n)?.f_to_kind(Kind::Float)?);
         }
-        let resid = self.captured(model, &last_resid(&model.model)?)?;
-        lens(&model.model, &resid, at)
+        lens(&model.model, &self.captured(model, &last_resid(&model.model)?)?.f_narrow(1, start, n)?)
+    }
+
+    /// The model's first choice at each position, found once; `None` if it predicts nothing.
+    pub(crate) fn first_choices(&self, model: &OpenModel) -> Result<Option<&[u32]>> {
+        if !model.model.has_logits() {
+            return Ok(None);
+        }
+        if let Some(choices) = self.choices.get() {
+            return Ok(Some(choices));
+        }
+        let mut ids = Vec::with_capacity(self.tokens().len());
+        for at in self.chunks(model) {
+            let top = Distributions::new(self.logits(model, at)?)?.top(model, 1)?;
+            ids.extend(top.into_iter().flatten().map(|best| best.id));
+        }
+        Ok(Some(self.choices.get_or_init(|| ids)))
     }
 
     /// Norms of every neuron's vectors, computed once.
@@ -221,10 +259,15 @@ impl PromptRun {
     }
 }
 
-/// Logits of any residual stream `[1, pos, d_model]` at the positions `at`: `[positions, d_vocab]`, f32, in main memory.
-pub(crate) fn lens(model: &Transformer, resid: &Tensor, at: Range<usize>) -> Result<Tensor> {
-    let resid = resid.f_narrow(1, at.start as i64, at.len() as i64)?.f_to_device(model.device)?;
-    Ok(model.unembed(&resid)?.f_select(0, 0)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)
+/// How many rows of logits are held at once.
+pub(crate) fn rows_at_once(model: &Transformer) -> usize {
+    (LOGITS_AT_ONCE / model.dims.d_vocab.max(1)).max(1)
+}
+
+/// Logits of any residual stream `[1, rows, d_model]`: `[rows, d_vocab]`, f32, in main memory.
+pub(crate) fn lens(model: &Transformer, resid: &Tensor) -> Result<Tensor> {
+    let logits = model.unembed(&resid.f_to_device(model.device)?)?;
+    Ok(logits.f_select(0, 0)?.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?)
 }
 
 /// The residual stream that the unembedding reads.

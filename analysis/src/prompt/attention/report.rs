@@ -57,7 +57,8 @@ impl AttentionMaps {
 /// The common form, with the patterns of `heads` as figures.
 pub fn report(maps: &AttentionMaps, heads: &[Unit], provenance: Provenance) -> Report {
     let mut report = Report::new("attention", "Attention", provenance);
-    let kinds: [(&str, fn(&HeadScore) -> f32); 3] =
+    type Score = fn(&HeadScore) -> f32;
+    let kinds: [(&str, Score); 3] =
         [("previous token", |s| s.previous), ("duplicate token", |s| s.duplicate), ("induction", |s| s.induction)];
     for (kind, score) in kinds {
         if let Some(best) = maps.scores.iter().max_by(|a, b| score(a).total_cmp(&score(b))) {
@@ -65,9 +66,7 @@ pub fn report(maps: &AttentionMaps, heads: &[Unit], provenance: Provenance) -> R
             report.summary.push(Fact::new(format!("highest {kind} score"), text));
         }
     }
-    let mean = |score: fn(&HeadScore) -> f32| {
-        number(maps.scores.iter().map(score).sum::<f32>() / maps.scores.len().max(1) as f32)
-    };
+    let mean = |score: Score| number(maps.scores.iter().map(score).sum::<f32>() / maps.scores.len().max(1) as f32);
     for (kind, score) in kinds {
         report.controls.push(Fact::new(format!("mean {kind} score"), mean(score)).by("mean over all heads"));
     }

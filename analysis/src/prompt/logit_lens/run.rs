@@ -2,12 +2,13 @@
 
 use golgi_data::context::RunContext;
 use golgi_data::site::{BlockPoint, Site};
-use golgi_probes::OpenModel;
+use golgi_probes::{OpenModel, Tensor};
 
 use super::{LensCell, LogitLens};
 use crate::distribution::Distributions;
 use crate::error::Result;
-use crate::prompt::{PromptRun, lens};
+use crate::prompt::token_stats::following;
+use crate::prompt::{PromptRun, lens, rows_at_once};
 
 /// The lens at every depth and position, with the `top` most probable tokens of each cell.
 ///
@@ -19,27 +20,44 @@ pub fn logit_lens(model: &OpenModel, run: &PromptRun, top: usize, ctx: &RunConte
     let mut sites = vec![Site::block(0, BlockPoint::ResidPre)];
     sites.extend((0..n_layers as u32).map(|layer| Site::block(layer, BlockPoint::ResidPost)));
     run.need(model, &sites)?;
+    // Behind the last block stands the model's own prediction, unless an intervention acts behind it.
+    let own = if run.tail_changed() { sites.len() } else { sites.len() - 1 };
     ctx.stage("logit lens", (sites.len() * run.chunks(model).count()) as u64);
     let mut rows: Vec<Vec<LensCell>> = sites.iter().map(|_| Vec::with_capacity(n_pos)).collect();
     for at in run.chunks(model) {
         let actual = Distributions::new(run.logits(model, at.clone())?)?;
         let decided: Vec<u32> =
             actual.top(model, 1)?.iter().filter_map(|top| top.first()).map(|best| best.id).collect();
-        let ids = run.tokens();
-        let following: Vec<u32> = at.clone().map(|pos| *ids.get(pos + 1).unwrap_or(&ids[pos])).collect();
-        for (site, row) in sites.iter().zip(&mut rows) {
-            ctx.check()?;
-            let here = Distributions::new(lens(network, &run.captured(model, site)?, at.clone())?)?;
-            let (kl, ranks, next) = (actual.kl(&here)?, here.rank_of(&decided)?, here.log_prob_of(&following)?);
-            for (i, (top, pos)) in here.top(model, top)?.into_iter().zip(at.clone()).enumerate() {
-                row.push(LensCell {
+        let following = following(run.tokens(), at.clone());
+        let cells = |here: &Distributions| -> Result<Vec<LensCell>> {
+            let (kl, ranks, next) = (actual.kl(here)?, here.rank_of(&decided)?, here.log_prob_of(&following)?);
+            let tops = here.top(model, top)?.into_iter().enumerate();
+            Ok(tops
+                .map(|(i, top)| LensCell {
                     top,
                     entropy: here.entropy[i],
                     kl_to_final: kl[i],
                     rank_of_final: ranks[i],
-                    prob_of_next: (network.causal && pos + 1 < n_pos).then(|| next[i].exp()),
-                });
+                    prob_of_next: (network.causal && at.start + i + 1 < n_pos).then(|| next[i].exp()),
+                })
+                .collect())
+        };
+        // Several depths go through the unembedding together, as many as fit at once: it is read once for all of them.
+        let (start, n) = (at.start as i64, at.len() as i64);
+        let together = (rows_at_once(network) / at.len()).max(1);
+        for (group, sites) in sites[..own].chunks(together).enumerate() {
+            ctx.check()?;
+            let resid = |site: &Site| Ok(run.captured(model, site)?.f_narrow(1, start, n)?);
+            let stacked = Tensor::f_cat(&sites.iter().map(resid).collect::<Result<Vec<_>>>()?, 1)?;
+            let logits = lens(network, &stacked)?;
+            for i in 0..sites.len() {
+                let here = Distributions::new(logits.f_narrow(0, i as i64 * n, n)?)?;
+                rows[group * together + i].extend(cells(&here)?);
+                ctx.advance(1);
             }
+        }
+        if own < sites.len() {
+            rows[own].extend(cells(&actual)?);
             ctx.advance(1);
         }
     }

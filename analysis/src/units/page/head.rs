@@ -52,11 +52,14 @@ pub(super) fn describe(
     if let Some((table, writes)) = writer(model, &writes)? {
         let reads = reader(model, before_attention(block), &w_v)?;
         let through = Through::new(&model.model.embedding.tokens, table, &reads, &writes)?;
-        let formula = "Σ Re λ / Σ |λ|, λ the eigenvalues of W_E W_V W_O W_U";
-        measures.push(measure("copying score", copying(&through.product)?, formula));
         let formula =
-            "the same with every token's unembedding exchanged for another's; near 0 if copying is about tokens";
+            "Σ Re λ / Σ |λ|, λ the eigenvalues of W_E W_V W_O W_U, mean embedding and mean unembedding taken out";
+        measures.push(measure("copying score", copying(&through.product)?, formula));
+        let formula = "the same with every token's unembedding exchanged for another's: near 0";
         measures.push(measure("copying score, exchanged", copying(&through.exchanged)?, formula));
+        let formula =
+            "Σ Re λ / Σ |λ|, λ the eigenvalues of W_E W_V W_O W_U as it is; the mean embedding alone can make it large";
+        measures.push(measure("copying score, uncentred", copying(&through.uncentred)?, formula));
         let formula = "diagonal of W_E W_V W_O W_U: logit of the token attended to, minus the mean logit; raw embedding rows, \
                        gains folded in, scales left out";
         lists.push(ends(model, "copies", formula, &through.diagonal, top)?);
@@ -81,10 +84,12 @@ pub(super) fn describe(
 
 /// A head's map from tokens to tokens, never written out: two factors of width `d_head`, worked through in pieces.
 struct Through {
-    /// `W_V E W_U W_O`, `[d_head, d_head]`.
+    /// `W_V E W_U W_O`, `[d_head, d_head]`, of embeddings and unembeddings without their means.
     product: Tensor,
     /// The same with unembedding rows exchanged.
     exchanged: Tensor,
+    /// The same with the means.
+    uncentred: Tensor,
     /// `[d_vocab]`: what each token does to its own logit, against the mean logit.
     diagonal: Tensor,
 }
@@ -95,10 +100,11 @@ impl Through {
         let device = embed.device();
         let (reads, writes) = (reads.f_to_device(device)?.f_tr()?, writes.f_to_device(device)?.f_tr()?);
         let d_head = reads.size()[1];
-        let zeros = || Tensor::f_zeros([d_head, d_head], (Kind::Float, device));
-        let (mut product, mut exchanged) = (zeros()?, zeros()?);
+        let zeros = |rows: i64| Tensor::f_zeros([rows, d_head], (Kind::Float, device));
+        let (mut product, mut exchanged) = (zeros(d_head)?, zeros(d_head)?);
+        let mut sum = zeros(1)?;
+        let mean = unembed.f_mean_dim([0i64].as_slice(), true, Kind::Float)?.f_matmul(&writes)?;
         let rows = embed.size()[0].min(unembed.size()[0]);
-        let mean = unembed.f_mean_dim([0i64].as_slice(), false, Kind::Float)?.f_unsqueeze(0)?.f_matmul(&writes)?;
         let mut diagonal = Vec::new();
         for start in (0..rows).step_by(TOKENS_AT_ONCE as usize) {
             let n = TOKENS_AT_ONCE.min(rows - start);
@@ -106,10 +112,17 @@ impl Through {
             let (from, to) = (piece(embed)?.f_matmul(&reads)?, piece(unembed)?.f_matmul(&writes)?);
             product = product.f_add(&from.f_tr()?.f_matmul(&to)?)?;
             exchanged = exchanged.f_add(&from.f_tr()?.f_matmul(&to.f_roll([n / 2].as_slice(), [0i64].as_slice())?)?)?;
+            sum = sum.f_add(&from.f_sum_dim_intlist([0i64].as_slice(), true, None::<Kind>)?)?;
             let own = from.f_mul(&to.f_sub(&mean)?)?.f_sum_dim_intlist(-1, false, None::<Kind>)?;
             diagonal.push(own.f_to_device(Device::Cpu)?);
         }
-        Ok(Through { product, exchanged, diagonal: Tensor::f_cat(&diagonal, 0)? })
+        let of_means = sum.f_tr()?.f_matmul(&mean)?;
+        Ok(Through {
+            exchanged: exchanged.f_sub(&of_means)?,
+            uncentred: product.shallow_clone(),
+            product: product.f_sub(&of_means)?,
+            diagonal: Tensor::f_cat(&diagonal, 0)?,
+        })
     }
 }
 
@@ -146,7 +159,14 @@ mod tests {
         let (reads, writes) = (matrix(&[1.0, 0.0, 0.5, 0.0, 1.0, -0.5], 3), matrix(&[0.7, 0.2, 0.0, 0.1, 0.9, 0.3], 3));
         let through = Through::new(&embed, &unembed, &reads, &writes).unwrap();
         let whole = embed.matmul(&reads.tr()).matmul(&writes).matmul(&unembed.tr());
-        assert!((copying(&whole).unwrap() - copying(&through.product).unwrap()).abs() < 1e-5);
+        assert!((copying(&whole).unwrap() - copying(&through.uncentred).unwrap()).abs() < 1e-5);
+        let without_mean = |x: &Tensor| x - x.mean_dim([0i64].as_slice(), true, None);
+        let centred_whole =
+            without_mean(&embed).matmul(&reads.tr()).matmul(&writes).matmul(&without_mean(&unembed).tr());
+        assert!((copying(&centred_whole).unwrap() - copying(&through.product).unwrap()).abs() < 1e-5);
+        let rolled = without_mean(&unembed).roll([2i64].as_slice(), [0i64].as_slice());
+        let exchanged = without_mean(&embed).matmul(&reads.tr()).matmul(&writes).matmul(&rolled.tr());
+        assert!((copying(&exchanged).unwrap() - copying(&through.exchanged).unwrap()).abs() < 1e-5);
         let centred = whole.diagonal(0, 0, 1) - whole.mean_dim([1i64].as_slice(), false, None);
         assert!(centred.allclose(&through.diagonal, 1e-5, 1e-6, false));
     }

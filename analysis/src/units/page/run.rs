@@ -8,7 +8,7 @@ use golgi_probes::{Kind, OpenModel, ProbeError, SiteAxes, SiteSpec, Tensor};
 use super::vocabulary::{read_ends, write_ends};
 use super::{Measure, UnitKind, UnitPage, head, neuron};
 use crate::direct::{Readers, obstacle, plain};
-use crate::distribution::{Distributions, floats};
+use crate::distribution::floats;
 use crate::error::Result;
 use crate::prompt::PromptRun;
 
@@ -23,8 +23,8 @@ pub fn unit_page(model: &OpenModel, run: &PromptRun, unit: &Unit, top: usize) ->
     if unit.index as usize >= size {
         return Err(ProbeError::UnknownUnit { unit: unit.clone(), size }.into());
     }
-    let choices = first_choices(model, run)?;
-    let readers = match (&choices, obstacle(model)) {
+    let choices = run.first_choices(model)?;
+    let readers = match (choices, obstacle(model)) {
         (Some(ids), None) => {
             let positions: Vec<usize> = (0..ids.len()).collect();
             Some(Readers::new("a unit's attribution", model, run, &positions, ids)?)
@@ -41,7 +41,7 @@ pub fn unit_page(model: &OpenModel, run: &PromptRun, unit: &Unit, top: usize) ->
         activations: Vec::new(),
         activation_formula: String::new(),
         attributions: Vec::new(),
-        predictions: choices.iter().flatten().map(|id| model.piece(*id)).collect(),
+        predictions: choices.into_iter().flatten().map(|id| model.piece(*id)).collect(),
     };
     match page.kind {
         UnitKind::Neuron => {
@@ -94,19 +94,6 @@ fn adds_up(site: &Site) -> bool {
     use BlockPoint as P;
     matches!(site, Site::Embed | Site::PosEmbed | Site::TokenTypeEmbed)
         || matches!(site.point(), Some(P::ResidPre | P::ResidMid | P::ResidPost | P::AttnOut | P::MlpOut))
-}
-
-/// The model's first choice at each position; `None` if it predicts nothing.
-fn first_choices(model: &OpenModel, run: &PromptRun) -> Result<Option<Vec<u32>>> {
-    if !model.model.has_logits() {
-        return Ok(None);
-    }
-    let mut ids = Vec::with_capacity(run.tokens().len());
-    for at in run.chunks(model) {
-        let top = Distributions::new(run.logits(model, at)?)?.top(model, 1)?;
-        ids.extend(top.into_iter().flatten().map(|best| best.id));
-    }
-    Ok(Some(ids))
 }
 
 /// What the head writes at each position, `[pos, d_model]`, before any norm behind attention.
@@ -288,7 +275,9 @@ mod tests {
         let value = |page: &UnitPage, name: &str| page.measures.iter().find(|m| m.name == name).unwrap().value;
         let copier = unit_page(&model, &run, &Unit::head(1, 0), 5).unwrap();
         assert!((value(&copier, "copying score") - 1.0).abs() < 1e-5);
-        assert!(value(&copier, "copying score, exchanged").abs() < 1e-4);
+        // Exchanging tokens in pairs leaves 12 eigenvalues −5 and, the mean being out, 11 of 5.
+        assert!((value(&copier, "copying score, exchanged") + 1.0 / 23.0).abs() < 1e-4);
+        assert!((value(&copier, "copying score, uncentred") - 1.0).abs() < 1e-5);
         assert!(value(&copier, "induction score") > 0.99);
         // It writes the token 5 times over: 5 for itself, against a mean of 5 / 24.
         assert!((copier.ends[0].top[0].score - (5.0 - 5.0 / 24.0)).abs() < 1e-5);

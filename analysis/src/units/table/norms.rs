@@ -16,7 +16,8 @@ impl NeuronNorms {
     pub fn of(model: &Transformer) -> Result<NeuronNorms> {
         let mut norms = NeuronNorms { read: Vec::new(), write: Vec::new() };
         let lengths = |weight: &Tensor, axis: i64| -> Result<Vec<f32>> {
-            floats(&weight.f_norm_scalaropt_dim_dtype(2.0, axis, false, Kind::Float)?)
+            let weight = weight.f_to_kind(Kind::Float)?;
+            floats(&weight.f_square()?.f_sum_dim_intlist(axis, false, None::<Kind>)?.f_sqrt()?)
         };
         for block in &model.blocks {
             norms.read.extend(lengths(&block.mlp.pre.weight, 1)?);
