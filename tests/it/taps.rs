@@ -203,7 +203,7 @@ fn finite_difference(
     direction: &[f32],
     objective: &dyn Fn(&Tensor) -> f64,
 ) -> f64 {
-    let h = 1e-2;
+    let h = 1e-4;
     let shifted = |strength: f64| {
         let list = [Intervention::new(site, Edit::Add { direction: Direction::Values(direction.to_vec()), strength })];
         objective(&changed(model, batch, &list, &Traces::new()))
@@ -233,7 +233,7 @@ fn gradients_agree_with_finite_differences_at_every_kind_of_site() {
             let expected = (gradient * d).sum(None::<Kind>).double_value(&[]);
             let found = finite_difference(&model, &batch, &spec.site, &direction, &|out| scalar(out).double_value(&[]));
             let error = (expected - found).abs();
-            assert!(error < 1e-3 * (1.0 + found.abs()), "{name} {}: {expected} against {found}", spec.site);
+            assert!(error < 1e-5 * (1.0 + found.abs()), "{name} {}: {expected} against {found}", spec.site);
         }
     }
 }
