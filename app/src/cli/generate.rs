@@ -26,13 +26,13 @@ pub struct Args {
     #[arg(long, default_value_t = 100, value_name = "N")]
     max_tokens: usize,
     /// Sample: 1 is the model's own distribution, less is safer; greedy without it
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true)]
     temperature: Option<f32>,
     /// Sample among the K most probable tokens only
     #[arg(long, value_name = "K")]
     top_k: Option<usize>,
     /// Sample among the most probable tokens that reach this probability together
-    #[arg(long, value_name = "P")]
+    #[arg(long, value_name = "P", allow_negative_numbers = true)]
     top_p: Option<f32>,
     #[command(flatten)]
     changes: Changes,

@@ -218,7 +218,8 @@ fn sites(work: &Work, model: &OpenModel, all: bool) -> std::io::Result<()> {
     }
     work.out.table(&table)?;
     if short {
-        work.out.line(&format!("\nLayers 1 to {} have the same sites; --all lists them.", n_layers - 1))?;
+        let rest = if n_layers == 2 { "Layer 1 has".to_owned() } else { format!("Layers 1 to {} have", n_layers - 1) };
+        work.out.line(&format!("\n{rest} the same sites; --all lists them."))?;
     }
     Ok(())
 }

@@ -9,8 +9,11 @@ use serde_json::json;
 use super::error::failure;
 use super::exit::Exit;
 use super::style::Style;
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, wrap};
 use super::work::Work;
+
+/// The longest line of running text.
+const LINE: usize = 100;
 
 /// Arguments of `golgi models`.
 #[derive(Debug, clap::Args)]
@@ -45,13 +48,20 @@ fn list(work: &Work) -> anyhow::Result<Exit> {
         work.out.document("models", json!({ "home": home, "models": models }))?;
         return Ok(Exit::Success);
     }
-    let mut table = Table::new().left("name").left("").right("size").left("licence").flexible("what it is");
+    let mut table = Table::new().left("name").left("").right("size").left("licence").left("");
     for entry in catalogue() {
         let state = if entry.is_installed(&home) { Cell::new("installed", Style::Good) } else { Cell::new("–", Style::Dim) };
         let name = Cell::new(entry.name, Style::Name);
-        table.row([name, state, bytes_text(entry.bytes()).into(), entry.licence.into(), entry.description.into()]);
+        table.row([name, state, bytes_text(entry.bytes()).into(), entry.licence.into(), entry.title.into()]);
     }
     work.out.table(&table)?;
+    let width = work.out.width.unwrap_or(LINE).min(LINE);
+    for entry in catalogue() {
+        work.out.line(&format!("\n  {}", work.out.paint.style(entry.name, Style::Name)))?;
+        for line in wrap(entry.description, width.saturating_sub(4)) {
+            work.out.line(&format!("    {line}"))?;
+        }
+    }
     work.out.line(&format!(
         "\nFetch one with `golgi models fetch NAME`. Models lie in {}.\nFolders, .gguf, .safetensors and .pth files and \
          hf://org/repo open as they are.",

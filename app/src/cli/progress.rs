@@ -56,11 +56,12 @@ fn show(bar: &ProgressBar, progress: &Progress, shown: &mut String) {
     }
     if *shown != progress.stage {
         shown.clone_from(&progress.stage);
-        bar.reset();
         if let Ok(style) = ProgressStyle::with_template(template(progress)) {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.set_message(crate::report::token(&progress.stage));
+        bar.reset_elapsed();
+        bar.reset_eta();
     }
     if progress.total > 0 {
         bar.set_length(progress.total);

@@ -161,6 +161,21 @@ pub fn truncate(text: &str, width: usize) -> String {
     out
 }
 
+/// The text in lines of at most `width` columns, broken between words; a longer word has a line of its own.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.width() + 1 + word.width() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -188,6 +203,12 @@ mod tests {
         let mut table = Table::new().left("").right("");
         table.row([Cell::new("a", Style::Bold), "1".into()]);
         assert_eq!(table.render(Paint::Always, None), "  \u{1b}[1ma\u{1b}[0m  1\n");
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrap("one two  three extraordinarily", 8), ["one two", "three", "extraordinarily"]);
+        assert!(wrap("", 8).is_empty());
     }
 
     proptest! {

@@ -8,7 +8,7 @@
 /// assert_eq!(token(" the"), " the");
 /// assert_eq!(token("\n\n"), "⏎⏎");
 /// assert_eq!(token("  "), "··");
-/// assert_eq!(token("a\u{202e}b"), "a‹U+202E›b");
+/// assert_eq!(token("a\u{202e}b\u{a0}"), "a‹U+202E›b‹U+00A0›");
 /// ```
 pub fn token(text: &str) -> String {
     if !text.is_empty() && text.chars().all(|c| c == ' ') {
@@ -43,7 +43,8 @@ fn push(out: &mut String, c: char) {
         '\r' => out.push('␍'),
         '\u{0}'..='\u{1f}' => out.push(char::from_u32(0x2400 + c as u32).unwrap_or('␀')),
         '\u{7f}' => out.push('␡'),
-        c if is_hidden(c) => out.push_str(&format!("‹U+{:04X}›", c as u32)),
+        // Spaces other than the ordinary one cannot be told from it.
+        c if is_hidden(c) || c != ' ' && c.is_whitespace() => out.push_str(&format!("‹U+{:04X}›", c as u32)),
         c => out.push(c),
     }
 }

@@ -151,7 +151,7 @@ fn a_full_disk() {
     let model = reference("gpt2");
     std::os::unix::fs::symlink("/dev/full", golgi.path("full.html")).unwrap();
     for error in [
-        golgi.fails(&["capture", &model, "--tokens", "1", "--sites", "*", "--out", "/dev/full"]),
+        golgi.fails(&["capture", &model, "--tokens", "1", "--sites", "*", "--out", "/dev/full", "--quiet"]),
         golgi.fails(&["report", &model, "L0N0", "--tokens", "1", "--out", "full.html"]),
     ] {
         assert!(error.contains("No space left") && error.contains("help: "), "{error}");
@@ -179,7 +179,7 @@ fn a_disk_that_fills_up_while_writing() {
         return;
     }
     let tokens = vec!["1"; 60].join(",");
-    let args = ["capture", &reference("gpt2"), "--tokens", &tokens, "--sites", "*", "--out", "small/a.safetensors"];
+    let args = ["capture", &reference("gpt2"), "--tokens", &tokens, "--sites", "*", "--out", "small/a.safetensors", "--quiet"];
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| golgi.fails(&args)));
     let left = std::fs::read_dir(&small).unwrap().count();
     std::process::Command::new("umount").arg(&small).status().unwrap();

@@ -18,10 +18,13 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program, built with the same profile as this test. Cargo builds no programs for the tests of another package, so it is
-/// asked to; where the program is fresh this takes no time.
+/// asked to; where the program is fresh this takes no time. `GOLGI_BIN` names another one to look at.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(program) = std::env::var_os("GOLGI_BIN") {
+            return program.into();
+        }
         let test = std::env::current_exe().unwrap();
         // <target>/<profile>/deps/<test>
         let profile = test.ancestors().nth(2).unwrap();

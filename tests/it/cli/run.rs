@@ -92,7 +92,8 @@ fn scripts_that_make_no_sense_are_refused() {
     assert!(golgi.fails(&["run", "bad.toml"]).contains("line 1"));
     assert!(golgi.fails(&["run", "missing.toml"]).contains("missing.toml"));
     script(&golgi, "above = 1.0");
-    assert!(golgi.fails(&["run", "s.toml", "--set", "analyses.0.name=nothing"]).contains("`nothing`"));
+    let unknown = ["--set", "analyses.0.id=token_stats", "--set", "analyses.0.name=nothing"];
+    assert!(golgi.fails(&[&["run", "s.toml"][..], &unknown].concat()).contains("`nothing`"));
     assert!(golgi.fails(&["run", "s.toml", "--set", "outputs.0.file=../x.html"]).contains("`..`"));
     assert!(golgi.fails(&["run", "s.toml", "--set", "outputs.0.file=x.pdf"]).contains(".html"));
     assert!(golgi.fails(&["run", "s.toml", "--out-dir", "nowhere"]).contains("nowhere"));

@@ -9,14 +9,16 @@ use golgi_data::unit::Unit;
 
 use super::{Found, controls};
 use crate::cli::output::Output;
-use crate::cli::show::{facts, matrix, strength_style, value_text};
+use crate::cli::show::{facts, matrix, strength_style};
 use crate::cli::style::Style;
 use crate::cli::table::{Cell, Table};
-use crate::report::{Scale, bar, number, one_line, percent, signed_number};
+use crate::report::{Scale, bar, number, one_line, percent};
 
 const BAR_WIDTH: usize = 20;
 /// How many heads are listed by their share.
 const HEADS: usize = 10;
+/// The smallest share that three digits can show.
+const SMALLEST: f32 = 0.0005;
 
 pub(super) fn found(out: &Output, found: &Found, position: usize) -> std::io::Result<()> {
     let p = &found.provenance;
@@ -93,7 +95,7 @@ fn changes(out: &Output, effect: &Effect) -> std::io::Result<()> {
     for row in &effect.rows {
         let delta = row.logit_after - row.logit_before;
         let style = if delta < 0.0 { Style::Cool } else { Style::Good };
-        let cells = [percent(row.before).into(), percent(row.after).into(), Cell::new(signed_number(delta.into()), style)];
+        let cells = [percent(row.before).into(), percent(row.after).into(), Cell::new(share_text(delta), style)];
         table.row(std::iter::once(Cell::from(one_line(&row.text))).chain(cells));
     }
     out.table(&table)?;
@@ -126,7 +128,7 @@ fn shares(out: &Output, found: &Attribution) -> std::io::Result<()> {
     let heads = |layer: &Vec<f32>| layer.iter().sum::<f32>();
     let by_layer: Vec<f32> = found.heads.iter().map(heads).collect();
     let scale = Scale::new(by_layer.iter().chain(&found.mlps).copied(), true);
-    let share = |value: f32| Cell::new(value_text(value, true), sign_style(value, &scale));
+    let share = |value: f32| Cell::new(share_text(value), sign_style(value, &scale));
     let mut table = Table::new().right("layer").right("heads").right("MLP").left("largest heads");
     for (layer, (sum, mlp)) in by_layer.iter().zip(&found.mlps).enumerate() {
         table.row([Cell::new(layer.to_string(), Style::Dim), share(*sum), share(*mlp), largest(&found.heads[layer]).into()]);
@@ -141,11 +143,12 @@ fn shares(out: &Output, found: &Attribution) -> std::io::Result<()> {
         ("constant", found.constant),
         ("interventions", found.interventions),
     ] {
-        if value != 0.0 {
-            rest.row([Cell::new(name, Style::Dim), value_text(value, true).into()]);
+        // Rounding alone is not worth a line.
+        if value.abs() >= SMALLEST {
+            rest.row([Cell::new(name, Style::Dim), share_text(value).into()]);
         }
     }
-    rest.row([Cell::new("sum of all parts", Style::Dim), value_text(found.total, true).into()]);
+    rest.row([Cell::new("sum of all parts", Style::Dim), share_text(found.total).into()]);
     out.line("")?;
     out.table(&rest)?;
 
@@ -179,9 +182,14 @@ fn ranked(out: &Output, list: &[(String, f32)]) -> std::io::Result<()> {
     let mut table = Table::new().left("").right("").left("");
     for (name, value) in list {
         let bar = Cell::new(bar(scale.strength(*value), BAR_WIDTH), if *value < 0.0 { Style::Cool } else { Style::Good });
-        table.row([Cell::new(name, Style::Name), value_text(*value, true).into(), bar]);
+        table.row([Cell::new(name, Style::Name), share_text(*value).into(), bar]);
     }
     out.table(&table)
+}
+
+/// A share of a logit, all with the same number of digits.
+fn share_text(value: f32) -> String {
+    format!("{value:+.3}")
 }
 
 fn sign_style(value: f32, scale: &Scale) -> Style {
