@@ -218,21 +218,26 @@ mod tests {
         }
     }
 
-    /// Both arms of the signed map are told apart by deuteranopes and protanopes (Viénot 1999), and stand out equally.
+    /// How a dichromat sees a colour (Viénot 1999): red and green become one mixture, blue stays. As OKLab.
+    fn seen(color: Color32, [red, green]: [f32; 2]) -> [f32; 3] {
+        let mixed = red * linear(color.r()) + green * linear(color.g());
+        let byte = |x: f32| u32::from((x.powf(1.0 / 2.2) * 255.0).round() as u8);
+        oklab(byte(mixed) << 16 | byte(mixed) << 8 | u32::from(color.b()))
+    }
+
+    /// Both arms of the signed map are told apart by deuteranopes and protanopes, and stand out equally from the middle.
     #[test]
     fn signs_differ_for_the_colour_blind() {
-        // What is left of red and green in linear light.
-        let views = [[0.292_75, 0.707_25], [0.112_38, 0.887_62]];
         for dark in [true, false] {
             let arms = table(Colormap::Signed, dark);
-            for distance in [40, 80, 120] {
+            // One step in OKLab that is just noticed is about 0.02.
+            for (distance, least) in [(40, 0.06), (80, 0.15), (120, 0.15)] {
                 let (negative, positive) = (arms[127 - distance], arms[128 + distance]);
                 assert!((lightness(negative) - lightness(positive)).abs() < 0.12, "{dark} {distance}");
-                for [red, green] in views {
-                    let seen = |c: Color32| (red * linear(c.r()) + green * linear(c.g()), linear(c.b()));
-                    let (a, b) = (seen(negative), seen(positive));
-                    // The share of blue: high on the one side, low on the other.
-                    assert!(a.1 / (a.0 + a.1) - b.1 / (b.0 + b.1) > 0.25, "{dark} {distance}");
+                for view in [[0.292_75, 0.707_25], [0.112_38, 0.887_62]] {
+                    let (a, b) = (seen(negative, view), seen(positive, view));
+                    let apart = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt();
+                    assert!(apart > least, "dark {dark}, {distance} steps from the middle: {apart}");
                 }
             }
         }
