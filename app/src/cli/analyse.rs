@@ -114,7 +114,8 @@ fn list(work: &Work) -> anyhow::Result<Exit> {
     let mut table = Table::new().left("name").flexible("what it shows").flexible("parameters");
     for analysis in ANALYSES {
         let params = (analysis.params)();
-        let shown = params.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={}", cell_text(value)));
+        let shown =
+            params.as_object().into_iter().flatten().map(|(name, value)| format!("{name}={}", cell_text(value)));
         let shown = Cell::new(shown.collect::<Vec<_>>().join(" "), Style::Dim);
         table.row([Cell::new(analysis.name, Style::Name), analysis.about.into(), shown]);
     }

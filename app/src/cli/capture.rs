@@ -4,7 +4,8 @@ use golgi_data::context::{RunContext, bytes_text};
 use golgi_data::site::{Site, SitePattern};
 use golgi_probes::intervention::{Edits, Traces};
 use golgi_probes::{
-    Batch, Capture, ForwardOptions, MemoryEstimate, OpenModel, PassInfo, ProbeError, Stack, Tap, Tensor, Trace, preflight,
+    Batch, Capture, ForwardOptions, MemoryEstimate, OpenModel, PassInfo, ProbeError, Stack, Tap, Tensor, Trace,
+    preflight,
 };
 use serde_json::{Value, json};
 
@@ -118,7 +119,13 @@ fn estimate_text(estimate: &MemoryEstimate) -> String {
     )
 }
 
-fn summary(work: &Work, model: &OpenModel, trace: &Trace, out: &OutFile, estimate: &MemoryEstimate) -> anyhow::Result<()> {
+fn summary(
+    work: &Work,
+    model: &OpenModel,
+    trace: &Trace,
+    out: &OutFile,
+    estimate: &MemoryEstimate,
+) -> anyhow::Result<()> {
     let bytes = std::fs::metadata(out.path()).map(|file| file.len()).unwrap_or(0);
     let tokens = trace.tokens.first().map_or(0, Vec::len);
     if work.out.json {
@@ -139,7 +146,11 @@ fn summary(work: &Work, model: &OpenModel, trace: &Trace, out: &OutFile, estimat
     } else {
         let n = trace.sites.len();
         let sites = if n == 1 { "1 site".to_owned() } else { format!("{n} sites") };
-        work.out.line(&format!("{sites} × {tokens} tokens written to {} ({})", out.path().display(), bytes_text(bytes)))?;
+        work.out.line(&format!(
+            "{sites} × {tokens} tokens written to {} ({})",
+            out.path().display(),
+            bytes_text(bytes)
+        ))?;
     }
     Ok(())
 }

@@ -45,7 +45,9 @@ fn file(path: &Path) -> anyhow::Result<Vec<Intervention>> {
     let cannot = || format!("the interventions in `{}` cannot be read", path.display());
     let bytes = std::fs::metadata(path).with_context(cannot)?.len();
     if bytes > MAX_BYTES {
-        return Err(failure(format!("it has {bytes} bytes, more than a list of interventions can have")).context(cannot()));
+        return Err(
+            failure(format!("it has {bytes} bytes, more than a list of interventions can have")).context(cannot())
+        );
     }
     let text = std::fs::read_to_string(path).with_context(cannot)?;
     let value = if path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
@@ -70,7 +72,8 @@ fn from_value(value: Value) -> anyhow::Result<Vec<Intervention>> {
 
 fn inline(text: &str) -> anyhow::Result<Intervention> {
     let wrong = |cause: &str| {
-        let example = "write it like `L18H6=zero`, `L5N7=set:3@last` or `blocks.*.hook_mlp_out=scale:0.5`, or name a .toml file";
+        let example =
+            "write it like `L18H6=zero`, `L5N7=set:3@last` or `blocks.*.hook_mlp_out=scale:0.5`, or name a .toml file";
         failure(format!("`{}` is no intervention: {cause}; {example}", text.chars().take(200).collect::<String>()))
     };
     let (target, rest) = text.rsplit_once('=').ok_or_else(|| wrong("it has no `=`"))?;
@@ -86,7 +89,8 @@ fn inline(text: &str) -> anyhow::Result<Intervention> {
         "set" => Edit::Set { value: number(value)? },
         "scale" => Edit::Scale { factor: number(value)? },
         "clamp" => {
-            let (min, max) = value.and_then(|value| value.split_once("..")).ok_or_else(|| wrong("`clamp` needs `MIN..MAX`"))?;
+            let (min, max) =
+                value.and_then(|value| value.split_once("..")).ok_or_else(|| wrong("`clamp` needs `MIN..MAX`"))?;
             let bound = |text: &str| if text.is_empty() { Ok(None) } else { number(Some(text)).map(Some) };
             Edit::Clamp { min: bound(min)?, max: bound(max)? }
         }
@@ -136,7 +140,8 @@ mod tests {
         assert_eq!(one(text).unwrap().edit, Edit::Zero);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.toml");
-        std::fs::write(&path, "[[interventions]]\nsite = \"blocks.1.hook_mlp_out\"\nedit = \"scale\"\nfactor = 2.0\n").unwrap();
+        std::fs::write(&path, "[[interventions]]\nsite = \"blocks.1.hook_mlp_out\"\nedit = \"scale\"\nfactor = 2.0\n")
+            .unwrap();
         assert_eq!(one(path.to_str().unwrap()).unwrap().edit, Edit::Scale { factor: 2.0 });
         std::fs::write(&path, "[[interventions]\n").unwrap();
         assert!(one(path.to_str().unwrap()).is_err());
@@ -145,7 +150,18 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused_with_an_example() {
-        for bad in ["", "L18H6", "L18H6=", "L18H6=explode", "L18H6=set", "L18H6=set:x", "L0N0=zero@x", "[=zero", "L0N0=clamp:1", "{"] {
+        for bad in [
+            "",
+            "L18H6",
+            "L18H6=",
+            "L18H6=explode",
+            "L18H6=set",
+            "L18H6=set:x",
+            "L0N0=zero@x",
+            "[=zero",
+            "L0N0=clamp:1",
+            "{",
+        ] {
             assert!(one(bad).is_err(), "{bad}");
         }
         assert!(one("L18H6=explode").unwrap_err().to_string().contains("L18H6=zero"));

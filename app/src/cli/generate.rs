@@ -82,7 +82,8 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let traces = Traces::new();
     let mut edits = Edits::new(&model.model, &changes, &traces)?;
     let mut capture = Watched::new(Capture::new(patterns), &work.ctx, false);
-    let mut writer = Writer { work, tokenizer: model.tokenizer.as_ref(), ids: Vec::new(), shown: String::new(), failed: None };
+    let mut writer =
+        Writer { work, tokenizer: model.tokenizer.as_ref(), ids: Vec::new(), shown: String::new(), failed: None };
     if let Some(text) = &args.start.text {
         writer.show(text);
     }
@@ -192,7 +193,13 @@ fn plain(text: &str) -> String {
     if text.trim_matches(' ').is_empty() { text.to_owned() } else { crate::report::token(text) }
 }
 
-fn document(work: &Work, model: &OpenModel, prompt: &[u32], found: &Generation, out: Option<&OutFile>) -> anyhow::Result<()> {
+fn document(
+    work: &Work,
+    model: &OpenModel,
+    prompt: &[u32],
+    found: &Generation,
+    out: Option<&OutFile>,
+) -> anyhow::Result<()> {
     let tokens = found.tokens();
     let text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens));
     let steps: Vec<Value> = found

@@ -100,7 +100,8 @@ impl OnDisk {
 
     fn json(&self, with_tensors: bool) -> Value {
         let stored: Vec<Value> = self.stored.iter().map(|(kind, n)| json!({ "type": kind, "elements": n })).collect();
-        let tensors = self.tensors.iter().map(|(name, shape, kind)| json!({ "name": name, "shape": shape, "type": kind }));
+        let tensors =
+            self.tensors.iter().map(|(name, shape, kind)| json!({ "name": name, "shape": shape, "type": kind }));
         json!({
             "name": self.name,
             "path": self.path,
@@ -116,13 +117,16 @@ impl OnDisk {
     fn print(&self, work: &Work) -> std::io::Result<()> {
         work.out.line(&work.out.paint.style(&one_line(&self.name), Style::Bold))?;
         let stored: Vec<String> = self.stored.iter().map(|(kind, n)| format!("{kind} {}", compact(*n))).collect();
-        facts(work, &[
-            ("path", one_line(&self.path)),
-            ("licence", self.licence.as_deref().map_or_else(|| "not stated".to_owned(), one_line)),
-            ("revision", self.revision.as_deref().map(one_line).unwrap_or_default()),
-            ("on disk", format!("{} in {} tensors", bytes_text(self.bytes), self.tensors.len())),
-            ("stored as", stored.join(", ")),
-        ])
+        facts(
+            work,
+            &[
+                ("path", one_line(&self.path)),
+                ("licence", self.licence.as_deref().map_or_else(|| "not stated".to_owned(), one_line)),
+                ("revision", self.revision.as_deref().map(one_line).unwrap_or_default()),
+                ("on disk", format!("{} in {} tensors", bytes_text(self.bytes), self.tensors.len())),
+                ("stored as", stored.join(", ")),
+            ],
+        )
     }
 
     fn print_tensors(&self, work: &Work) -> std::io::Result<()> {
@@ -154,18 +158,21 @@ fn network(work: &Work, model: &OpenModel, on_disk: &OnDisk, args: &Args) -> std
         (n, kv) => format!("{n} of {}, sharing {kv} keys and values", dims.d_head),
     };
     let sum = |part: fn(&(u64, u64, u64)) -> u64| counts.blocks.iter().map(part).sum::<u64>();
-    facts(work, &[
-        ("family", network.family.to_owned()),
-        ("layers", dims.n_layers.to_string()),
-        ("width of the residual stream", dims.d_model.to_string()),
-        ("heads per layer", heads),
-        ("neurons per layer", count(dims.d_mlp as u64)),
-        ("vocabulary", count(dims.d_vocab as u64)),
-        ("context", format!("{} tokens", count(dims.n_ctx as u64))),
-        ("predicts tokens", if network.has_logits() { "yes" } else { "no" }.to_owned()),
-        ("computes in", format!("{} on {}", model.dtype, work.global.open_options().device)),
-        ("parameters", count(network.parameters())),
-    ])?;
+    facts(
+        work,
+        &[
+            ("family", network.family.to_owned()),
+            ("layers", dims.n_layers.to_string()),
+            ("width of the residual stream", dims.d_model.to_string()),
+            ("heads per layer", heads),
+            ("neurons per layer", count(dims.d_mlp as u64)),
+            ("vocabulary", count(dims.d_vocab as u64)),
+            ("context", format!("{} tokens", count(dims.n_ctx as u64))),
+            ("predicts tokens", if network.has_logits() { "yes" } else { "no" }.to_owned()),
+            ("computes in", format!("{} on {}", model.dtype, work.global.open_options().device)),
+            ("parameters", count(network.parameters())),
+        ],
+    )?;
     let mut parts = Table::new().left("").right("");
     for (name, n) in [
         ("embeddings", counts.embedding),
@@ -192,13 +199,16 @@ fn network(work: &Work, model: &OpenModel, on_disk: &OnDisk, args: &Args) -> std
 fn tokenizer_facts(work: &Work, tokenizer: &Tokenizer) -> std::io::Result<()> {
     let named = |id: Option<u32>| id.map(|id| format!("{} ({id})", one_line(&tokenizer.piece(id)))).unwrap_or_default();
     let ends: Vec<String> = tokenizer.end_ids().iter().map(|id| named(Some(*id))).collect();
-    facts(work, &[
-        ("entries", count(tokenizer.vocab_size() as u64)),
-        ("begins with", named(tokenizer.bos())),
-        ("ends at", ends.join(", ")),
-        ("pads with", named(tokenizer.pad())),
-        ("chat template", if tokenizer.has_chat_template() { "yes" } else { "no" }.to_owned()),
-    ])
+    facts(
+        work,
+        &[
+            ("entries", count(tokenizer.vocab_size() as u64)),
+            ("begins with", named(tokenizer.bos())),
+            ("ends at", ends.join(", ")),
+            ("pads with", named(tokenizer.pad())),
+            ("chat template", if tokenizer.has_chat_template() { "yes" } else { "no" }.to_owned()),
+        ],
+    )
 }
 
 fn sites(work: &Work, model: &OpenModel, all: bool) -> std::io::Result<()> {
@@ -209,7 +219,8 @@ fn sites(work: &Work, model: &OpenModel, all: bool) -> std::io::Result<()> {
     let short = !all && n_layers > 1;
     for spec in &specs {
         // The layers of a model are alike, as a rule; what only later layers have is shown where it first appears.
-        let seen = |other: &&SiteSpec| other.site.point() == spec.site.point() && other.site.layer() < spec.site.layer();
+        let seen =
+            |other: &&SiteSpec| other.site.point() == spec.site.point() && other.site.layer() < spec.site.layer();
         if short && spec.site.layer().is_some() && specs.iter().any(|other| seen(&other)) {
             continue;
         }
@@ -246,7 +257,10 @@ fn network_json(model: &OpenModel, on_disk: &OnDisk, with_tensors: bool) -> Valu
             "chat_template": tokenizer.has_chat_template(),
         })
     });
-    let blocks = counts.blocks.iter().map(|(attention, mlp, norms)| json!({ "attention": attention, "mlp": mlp, "norms": norms }));
+    let blocks = counts
+        .blocks
+        .iter()
+        .map(|(attention, mlp, norms)| json!({ "attention": attention, "mlp": mlp, "norms": norms }));
     let mut fields = on_disk.json(with_tensors);
     fields["network"] = json!({
         "family": network.family,

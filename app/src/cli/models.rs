@@ -50,7 +50,8 @@ fn list(work: &Work) -> anyhow::Result<Exit> {
     }
     let mut table = Table::new().left("name").left("").right("size").left("licence").left("");
     for entry in catalogue() {
-        let state = if entry.is_installed(&home) { Cell::new("installed", Style::Good) } else { Cell::new("–", Style::Dim) };
+        let state =
+            if entry.is_installed(&home) { Cell::new("installed", Style::Good) } else { Cell::new("–", Style::Dim) };
         let name = Cell::new(entry.name, Style::Name);
         table.row([name, state, bytes_text(entry.bytes()).into(), entry.licence.into(), entry.title.into()]);
     }
@@ -101,7 +102,9 @@ fn fetch(work: &Work, name: &str, accepted: bool) -> anyhow::Result<Exit> {
         )));
     }
     if !already && work.global.offline {
-        return Err(failure(format!("`{name}` is not on this machine, and --offline forbids to fetch it; leave --offline away")));
+        return Err(failure(format!(
+            "`{name}` is not on this machine, and --offline forbids to fetch it; leave --offline away"
+        )));
     }
     let path: PathBuf = {
         let _watch = work.watch();

@@ -47,7 +47,10 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     script.analyses.iter().try_for_each(|call| find(&call.name).map(|_| ()))?;
     script.outputs.iter().try_for_each(|output| Format::of(output.file.as_ref()).map(|_| ()))?;
     if !args.out_dir.is_dir() {
-        return Err(failure(format!("the folder `{}` does not exist; create it, or name another one", args.out_dir.display())));
+        return Err(failure(format!(
+            "the folder `{}` does not exist; create it, or name another one",
+            args.out_dir.display()
+        )));
     }
     let ctx = RunContext::new(script.seed);
     interrupt::cancels(&ctx);
@@ -108,7 +111,14 @@ fn write_outputs(script: &Script, outcome: &Outcome, folder: &Path, ctx: &RunCon
     Ok(files)
 }
 
-fn document(work: &Work, args: &Args, script: &Script, plan: &Plan, ctx: &RunContext, rest: Value) -> std::io::Result<()> {
+fn document(
+    work: &Work,
+    args: &Args,
+    script: &Script,
+    plan: &Plan,
+    ctx: &RunContext,
+    rest: Value,
+) -> std::io::Result<()> {
     let mut fields = json!({
         "script": args.script,
         "title": script.title,

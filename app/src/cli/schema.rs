@@ -24,7 +24,11 @@ pub const SCHEMAS: &[Schema] = &[
         about: "golgi models --json",
         fields: &[
             ("home", "text", "the folder under which models lie"),
-            ("models", "list", "name, title, description, licence, licence_url, needs_consent, revision, bytes, installed, path"),
+            (
+                "models",
+                "list",
+                "name, title, description, licence, licence_url, needs_consent, revision, bytes, installed, path",
+            ),
         ],
     },
     Schema {
@@ -81,16 +85,28 @@ pub const SCHEMAS: &[Schema] = &[
                 "tokens (id, text, loss?, prob?, rank?, entropy), mean_loss?, next (by position: id, text, prob, logit); \
                  losses and entropies in nats",
             ),
-            ("lens", "object?", "depths, tokens, cells (depths × tokens, row by row: top, entropy, kl_to_final, rank_of_final, prob_of_next?)"),
+            (
+                "lens",
+                "object?",
+                "depths, tokens, cells (depths × tokens, row by row: top, entropy, kl_to_final, rank_of_final, prob_of_next?)",
+            ),
             (
                 "attribution",
                 "object?",
                 "position, target, foil?, embed, pos_embed, heads[layer][head], attn_bias[layer], mlps[layer], neurons, \
                  constant, interventions, total, actual",
             ),
-            ("effect", "object?", "only with interventions: position, rows, kl, kl_by_position, loss_before?, loss_after?"),
+            (
+                "effect",
+                "object?",
+                "only with interventions: position, rows, kl, kl_by_position, loss_before?, loss_after?",
+            ),
             ("controls", "list", "label, value, formula"),
-            ("provenance", "object", "version, model, model_digest, device, dtype, attention, seed, tokens, interventions"),
+            (
+                "provenance",
+                "object",
+                "version, model, model_digest, device, dtype, attention, seed, tokens, interventions",
+            ),
             ("warnings", "list", "texts"),
         ],
     },
@@ -134,7 +150,11 @@ pub const SCHEMAS: &[Schema] = &[
             ("summary", "list", "label, value, formula"),
             ("controls", "list", "what the result is compared with, likewise"),
             ("tables", "list", "name, columns, rows"),
-            ("figures", "list", "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed) or bars (labels, values, signed)"),
+            (
+                "figures",
+                "list",
+                "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed) or bars (labels, values, signed)",
+            ),
             ("warnings", "list", "texts"),
             ("provenance", "object", "as in golgi.prompt"),
         ],
@@ -156,11 +176,7 @@ pub const SCHEMAS: &[Schema] = &[
     Schema {
         name: "golgi.analyse/1",
         about: "golgi analyse NAME MODEL … --json",
-        fields: &[
-            ("params", "object", "as used"),
-            ("report", "object", "golgi.report"),
-            ("out", "text?", "the file"),
-        ],
+        fields: &[("params", "object", "as used"), ("report", "object", "golgi.report"), ("out", "text?", "the file")],
     },
     Schema {
         name: "golgi.run/1",

@@ -93,8 +93,10 @@ fn figure(out: &Output, figure: &Figure) -> std::io::Result<()> {
                 }
                 return out.table(&table);
             }
-            let style = |at: usize| strength_style(values.get(at).copied().flatten().map_or(0.0, |v| scale.strength(v)));
-            let cell = |at: usize| Cell::new(labels.get(at).map(|label| one_line(label)).unwrap_or_default(), style(at));
+            let style =
+                |at: usize| strength_style(values.get(at).copied().flatten().map_or(0.0, |v| scale.strength(v)));
+            let cell =
+                |at: usize| Cell::new(labels.get(at).map(|label| one_line(label)).unwrap_or_default(), style(at));
             matrix(out, rows, columns, &cell)
         }
     }

@@ -40,9 +40,11 @@ impl Work {
     /// If it cannot be found, read or understood.
     pub fn open(&self, spec: &str) -> anyhow::Result<OpenModel> {
         let _watch = self.watch();
-        golgi_probes::open(spec, &self.global.resolver(), &self.global.open_options(), &self.ctx).map_err(|error| match error {
-            ProbeError::Resolve(error) => advised(error),
-            other => other.into(),
+        golgi_probes::open(spec, &self.global.resolver(), &self.global.open_options(), &self.ctx).map_err(|error| {
+            match error {
+                ProbeError::Resolve(error) => advised(error),
+                other => other.into(),
+            }
         })
     }
 
@@ -69,9 +71,9 @@ impl Work {
 /// Adds how this program is told to download.
 pub fn advised(error: ResolveError) -> anyhow::Error {
     match error {
-        ResolveError::NotCached { repo } => {
-            failure(format!("{repo} is not on this machine, or not whole; run the command again with --download to fetch it"))
-        }
+        ResolveError::NotCached { repo } => failure(format!(
+            "{repo} is not on this machine, or not whole; run the command again with --download to fetch it"
+        )),
         other => other.into(),
     }
 }

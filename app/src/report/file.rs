@@ -27,7 +27,9 @@ pub enum FileError {
 
 fn advice(cause: &io::Error) -> &'static str {
     match cause.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space, or name a file on another disk",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "; free some space, or name a file on another disk"
+        }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "; name a file where you may write",
         _ => "",
     }
@@ -166,7 +168,11 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(entries(folder.path()), 1);
-        out.fill::<FileError>(|part| Ok(std::fs::write(part, b"new").unwrap())).unwrap();
+        out.fill::<FileError>(|part| {
+            std::fs::write(part, b"new").unwrap();
+            Ok(())
+        })
+        .unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");
     }
 
@@ -185,7 +191,10 @@ mod tests {
         let full = Path::new("/dev/full");
         let error = write(full, b"x").unwrap_err().to_string();
         assert!(error.contains("free some space"), "{error}");
-        let filled = OutFile::new(full).unwrap().fill::<FileError>(|part| Ok(std::fs::write(part, b"x").unwrap()));
+        let filled = OutFile::new(full).unwrap().fill::<FileError>(|part| {
+            std::fs::write(part, b"x").unwrap();
+            Ok(())
+        });
         assert!(filled.is_err());
         assert!(!std::fs::metadata(full).unwrap().is_file());
     }

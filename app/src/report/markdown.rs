@@ -106,7 +106,10 @@ fn figure_block(out: &mut String, figure: &Figure) {
                 return;
             }
             let scale = figure_scale(figure);
-            *out += &format!("Each row from left to right over {width} columns; the full bar is {}.\n\n```text\n", number(scale.high));
+            *out += &format!(
+                "Each row from left to right over {width} columns; the full bar is {}.\n\n```text\n",
+                number(scale.high)
+            );
             let longest = rows.iter().map(|name| name.chars().count()).max().unwrap_or(0);
             for (name, row) in rows.iter().zip(values.chunks(width.max(1))) {
                 let name: String = super::token(name).replace('`', "'");
@@ -177,7 +180,8 @@ fn token_ends(out: &mut String, ends: &TokenEnds) {
         Some(token) => [md(&one_line(&token.text)), signed_number(token.score.into())],
         None => [String::new(), String::new()],
     };
-    let rows = (0..ends.top.len().max(ends.bottom.len())).map(|at| [side(&ends.top, at), side(&ends.bottom, at)].concat());
+    let rows =
+        (0..ends.top.len().max(ends.bottom.len())).map(|at| [side(&ends.top, at), side(&ends.bottom, at)].concat());
     grid(out, &heads, &[false, true, false, true], rows);
 }
 

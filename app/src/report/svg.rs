@@ -26,7 +26,13 @@ pub(super) fn heatmap(rows: &[String], columns: &[String], values: &[Option<f32>
         let y = row as f64 * height;
         if row.is_multiple_of(every(n_rows, height, 11.0)) {
             let short: String = token(name).chars().take(12).collect();
-            let _ = write!(out, r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#, left - 6.0, y + height / 2.0 + 3.5, escape(&short));
+            let _ = write!(
+                out,
+                r#"<text x="{:.1}" y="{:.1}" text-anchor="end">{}</text>"#,
+                left - 6.0,
+                y + height / 2.0 + 3.5,
+                escape(&short)
+            );
         }
         for (column, head) in columns.iter().enumerate() {
             let Some(value) = values.get(row * n_columns + column).copied().flatten() else { continue };
@@ -50,7 +56,8 @@ pub(super) fn heatmap(rows: &[String], columns: &[String], values: &[Option<f32>
     for (column, head) in columns.iter().enumerate().filter(|(column, _)| column.is_multiple_of(step)) {
         let short: String = token(head).chars().take(8).collect();
         let x = left + (column as f64 + 0.5) * cell;
-        let _ = write!(out, r#"<text x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text>"#, bottom + 14.0, escape(&short));
+        let _ =
+            write!(out, r#"<text x="{x:.1}" y="{:.1}" text-anchor="middle">{}</text>"#, bottom + 14.0, escape(&short));
     }
     out + "</svg>"
 }
@@ -110,7 +117,9 @@ mod tests {
         let scale = Scale::new([], false);
         let svg = heatmap(&["r".into()], &["a".into()], &[None], &scale);
         assert_eq!(svg.matches("<rect").count(), 0);
-        for svg in [heatmap(&[], &[], &[], &scale), profile(&[], &[], &scale), profile(&["x".into()], &[f32::NAN], &scale)] {
+        for svg in
+            [heatmap(&[], &[], &[], &scale), profile(&[], &[], &scale), profile(&["x".into()], &[f32::NAN], &scale)]
+        {
             assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
         }
     }

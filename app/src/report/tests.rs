@@ -9,7 +9,13 @@ use super::*;
 const NASTY: &str = "</script><script>alert('x')</script>\"&`|_*\u{202e}\u{1b}[31m\u{0}\nשלום";
 
 fn provenance() -> Provenance {
-    Provenance { model: NASTY.into(), model_digest: "ab".repeat(32), tokens: 3, interventions: vec![NASTY.into()], ..Provenance::default() }
+    Provenance {
+        model: NASTY.into(),
+        model_digest: "ab".repeat(32),
+        tokens: 3,
+        interventions: vec![NASTY.into()],
+        ..Provenance::default()
+    }
 }
 
 fn nasty_report() -> Report {
@@ -23,8 +29,18 @@ fn nasty_report() -> Report {
     });
     let texts = vec![NASTY.to_owned(), String::new()];
     let values = vec![Some(-1.0), None];
-    report.figures.push(Figure::Tokens { title: NASTY.into(), tokens: texts.clone(), values: values.clone(), signed: true });
-    report.figures.push(Figure::Bars { title: NASTY.into(), labels: texts.clone(), values: vec![f32::NAN, 2.0], signed: false });
+    report.figures.push(Figure::Tokens {
+        title: NASTY.into(),
+        tokens: texts.clone(),
+        values: values.clone(),
+        signed: true,
+    });
+    report.figures.push(Figure::Bars {
+        title: NASTY.into(),
+        labels: texts.clone(),
+        values: vec![f32::NAN, 2.0],
+        signed: false,
+    });
     for labels in [vec![], texts.clone()] {
         report.figures.push(Figure::Heatmap {
             title: NASTY.into(),
@@ -45,7 +61,12 @@ fn page(text: &str) -> UnitPage {
         unit: Unit::neuron(5, 123),
         kind: UnitKind::Neuron,
         measures: vec![Measure { name: text.into(), value: 0.5, formula: text.into() }],
-        ends: vec![TokenEnds { name: text.into(), formula: text.into(), top: vec![scored(2.0)], bottom: vec![scored(-1.0)] }],
+        ends: vec![TokenEnds {
+            name: text.into(),
+            formula: text.into(),
+            top: vec![scored(2.0)],
+            bottom: vec![scored(-1.0)],
+        }],
         tokens: vec![text.into(), "b".into()],
         activations: vec![1.0, -0.5],
         activation_formula: text.into(),
@@ -88,7 +109,27 @@ fn a_page_asks_nothing_of_the_network() {
 fn every_tag_is_closed() {
     for document in documents() {
         let html = document.render(Format::Html);
-        for tag in ["section", "div", "table", "tr", "td", "th", "figure", "figcaption", "svg", "dl", "dt", "dd", "bdi", "p", "ol", "li", "h3", "button", "nav"] {
+        for tag in [
+            "section",
+            "div",
+            "table",
+            "tr",
+            "td",
+            "th",
+            "figure",
+            "figcaption",
+            "svg",
+            "dl",
+            "dt",
+            "dd",
+            "bdi",
+            "p",
+            "ol",
+            "li",
+            "h3",
+            "button",
+            "nav",
+        ] {
             let open = html.matches(&format!("<{tag}>")).count() + html.matches(&format!("<{tag} ")).count();
             assert_eq!(open, html.matches(&format!("</{tag}>")).count(), "{tag}");
         }
@@ -99,7 +140,8 @@ fn every_tag_is_closed() {
 fn markdown_tables_keep_their_columns() {
     let markdown = Document::of_report(nasty_report()).render(Format::Markdown);
     let bars = |line: &str| line.replace("\\|", "").matches('|').count();
-    let rows: Vec<&str> = markdown.lines().skip_while(|line| !line.contains("| n |")).take_while(|line| !line.is_empty()).collect();
+    let rows: Vec<&str> =
+        markdown.lines().skip_while(|line| !line.contains("| n |")).take_while(|line| !line.is_empty()).collect();
     assert_eq!(rows.len(), 5);
     assert!(rows.iter().all(|row| bars(row) == 3), "{rows:?}");
 }
@@ -116,12 +158,17 @@ fn one_analysis_keeps_its_own_json_and_pages_are_a_document() {
     assert_eq!(units.title, format!("L5N123 in {NASTY}"));
     let text = units.render(Format::Json);
     let value: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!((&value["schema"], &value["sections"][0]["unit"]["unit"]), (&json!(SCHEMA), &json!("blocks.5.mlp.hook_post:123")));
+    assert_eq!(
+        (&value["schema"], &value["sections"][0]["unit"]["unit"]),
+        (&json!(SCHEMA), &json!("blocks.5.mlp.hook_post:123"))
+    );
 }
 
 #[test]
 fn the_ending_decides_the_format() {
-    for (name, format) in [("a.html", Format::Html), ("a.HTM", Format::Html), ("x/a.md", Format::Markdown), ("a.json", Format::Json)] {
+    for (name, format) in
+        [("a.html", Format::Html), ("a.HTM", Format::Html), ("x/a.md", Format::Markdown), ("a.json", Format::Json)]
+    {
         assert_eq!(Format::of(Path::new(name)), Ok(format));
     }
     let error = Format::of(Path::new("a.pdf")).unwrap_err().to_string();

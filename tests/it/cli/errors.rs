@@ -179,7 +179,8 @@ fn a_disk_that_fills_up_while_writing() {
         return;
     }
     let tokens = vec!["1"; 60].join(",");
-    let args = ["capture", &reference("gpt2"), "--tokens", &tokens, "--sites", "*", "--out", "small/a.safetensors", "--quiet"];
+    let args =
+        ["capture", &reference("gpt2"), "--tokens", &tokens, "--sites", "*", "--out", "small/a.safetensors", "--quiet"];
     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| golgi.fails(&args)));
     let left = std::fs::read_dir(&small).unwrap().count();
     std::process::Command::new("umount").arg(&small).status().unwrap();

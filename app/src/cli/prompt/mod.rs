@@ -67,7 +67,8 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
     let watch = work.watch();
     let needs = Needs { patterns: false, neurons: true, heads: true, lens: true };
     let traces = Traces::new();
-    let pass = |input: &PromptInput, needs| PromptRun::new(&model, input, &traces, needs, args.budget.budget, &work.ctx);
+    let pass =
+        |input: &PromptInput, needs| PromptRun::new(&model, input, &traces, needs, args.budget.budget, &work.ctx);
     let run = pass(&input, needs)?;
     let stats = token_stats(&model, &run, top)?;
     let lens = optional(work, logit_lens(&model, &run, top.min(5), &work.ctx))?;

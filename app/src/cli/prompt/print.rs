@@ -22,7 +22,8 @@ const SMALLEST: f32 = 0.0005;
 
 pub(super) fn found(out: &Output, found: &Found, position: usize) -> std::io::Result<()> {
     let p = &found.provenance;
-    let changed = if p.interventions.is_empty() { String::new() } else { format!(", changed by {}", p.interventions.join("; ")) };
+    let changed =
+        if p.interventions.is_empty() { String::new() } else { format!(", changed by {}", p.interventions.join("; ")) };
     let head = format!("{} · {} tokens · {} on {}{changed}", p.model, p.tokens, p.dtype, p.device);
     out.line(&out.paint.style(&one_line(&head), Style::Bold))?;
     tokens(out, &found.stats)?;
@@ -61,7 +62,8 @@ fn tokens(out: &Output, stats: &TokenStats) -> std::io::Result<()> {
         Some(loss) => out.heading(&format!("Tokens, mean loss {} nats", number(loss.into())))?,
         None => out.heading("Tokens")?,
     }
-    let mut table = Table::new().right("").flexible("token").right("id").right("loss").right("probability").right("rank");
+    let mut table =
+        Table::new().right("").flexible("token").right("id").right("loss").right("probability").right("rank");
     for (at, token) in stats.tokens.iter().enumerate() {
         table.row([
             Cell::new(at.to_string(), Style::Dim),
@@ -124,14 +126,23 @@ fn shares(out: &Output, found: &Attribution) -> std::io::Result<()> {
         Some(foil) => format!("logit of {target} minus logit of {}", one_line(&foil.text)),
         None => format!("logit of {target}"),
     };
-    out.heading(&format!("Direct attribution at position {}: {what} = {}", found.position, number(found.actual.into())))?;
+    out.heading(&format!(
+        "Direct attribution at position {}: {what} = {}",
+        found.position,
+        number(found.actual.into())
+    ))?;
     let heads = |layer: &Vec<f32>| layer.iter().sum::<f32>();
     let by_layer: Vec<f32> = found.heads.iter().map(heads).collect();
     let scale = Scale::new(by_layer.iter().chain(&found.mlps).copied(), true);
     let share = |value: f32| Cell::new(share_text(value), sign_style(value, &scale));
     let mut table = Table::new().right("layer").right("heads").right("MLP").left("largest heads");
     for (layer, (sum, mlp)) in by_layer.iter().zip(&found.mlps).enumerate() {
-        table.row([Cell::new(layer.to_string(), Style::Dim), share(*sum), share(*mlp), largest(&found.heads[layer]).into()]);
+        table.row([
+            Cell::new(layer.to_string(), Style::Dim),
+            share(*sum),
+            share(*mlp),
+            largest(&found.heads[layer]).into(),
+        ]);
     }
     out.table(&table)?;
     let mut rest = Table::new().left("").right("");
@@ -154,7 +165,8 @@ fn shares(out: &Output, found: &Attribution) -> std::io::Result<()> {
 
     let mut all: Vec<(String, f32)> = Vec::new();
     for (layer, heads) in found.heads.iter().enumerate() {
-        let named = heads.iter().enumerate().map(|(head, value)| (Unit::head(layer as u32, head as u32).short(), *value));
+        let named =
+            heads.iter().enumerate().map(|(head, value)| (Unit::head(layer as u32, head as u32).short(), *value));
         all.extend(named);
     }
     all.sort_by(|a, b| b.1.abs().total_cmp(&a.1.abs()));
@@ -181,7 +193,8 @@ fn ranked(out: &Output, list: &[(String, f32)]) -> std::io::Result<()> {
     let scale = Scale::new(list.iter().map(|(_, value)| *value), true);
     let mut table = Table::new().left("").right("").left("");
     for (name, value) in list {
-        let bar = Cell::new(bar(scale.strength(*value), BAR_WIDTH), if *value < 0.0 { Style::Cool } else { Style::Good });
+        let bar =
+            Cell::new(bar(scale.strength(*value), BAR_WIDTH), if *value < 0.0 { Style::Cool } else { Style::Good });
         table.row([Cell::new(name, Style::Name), share_text(*value).into(), bar]);
     }
     out.table(&table)

@@ -44,7 +44,10 @@ fn open(out: &mut String, title: &str, scale: Option<&Scale>) {
 fn legend(scale: &Scale) -> String {
     let show = |value: f64| minus(&number(value));
     let (low, class) = if scale.signed { (show(-scale.high), "key signed") } else { (show(scale.low), "key") };
-    format!("<span class=\"legend\"><span>{low}</span><i class=\"{class}\"></i><span>{}</span></span>", show(scale.high))
+    format!(
+        "<span class=\"legend\"><span>{low}</span><i class=\"{class}\"></i><span>{}</span></span>",
+        show(scale.high)
+    )
 }
 
 /// A text whose tokens are coloured by a number each. `more` adds to what hovering shows.
@@ -57,7 +60,10 @@ pub(super) fn strip(
     scale: &Scale,
 ) {
     open(out, title, Some(scale));
-    out.insert_str(out.len() - "</figcaption>".len(), "<button type=\"button\" class=\"numbers\" aria-pressed=\"false\">Numbers</button>");
+    out.insert_str(
+        out.len() - "</figcaption>".len(),
+        "<button type=\"button\" class=\"numbers\" aria-pressed=\"false\">Numbers</button>",
+    );
     let strengths = (0..tokens.len()).map(|at| value(at).map_or(0.0, |value| scale.strength(value).abs()));
     let peak = strengths.enumerate().fold((None, 0.0), |best, (at, s)| if s > best.1 { (Some(at), s) } else { best }).0;
     *out += "<p class=\"strip\">";
@@ -101,7 +107,14 @@ pub(super) fn bars(labels: &[String], values: &[f32], scale: &Scale) -> String {
     format!("<ol class=\"{class}\">{}</ol>", rows.collect::<String>())
 }
 
-fn grid(out: &mut String, rows: &[String], columns: &[String], values: &[Option<f32>], labels: &[String], scale: &Scale) {
+fn grid(
+    out: &mut String,
+    rows: &[String],
+    columns: &[String],
+    values: &[Option<f32>],
+    labels: &[String],
+    scale: &Scale,
+) {
     *out += "<table class=\"grid\"><thead><tr><td></td>";
     for column in columns {
         *out += &format!("<th scope=\"col\"><bdi>{}</bdi></th>", escape(&token(column)));

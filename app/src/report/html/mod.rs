@@ -79,8 +79,5 @@ fn provenance(document: &Document) -> String {
         let class = if label.starts_with("weights") { r#" class="mono""# } else { "" };
         format!("<div><dt>{label}</dt><dd{class}>{}</dd></div>", escape(&value))
     });
-    format!(
-        "<section class=\"provenance\"><h2>Provenance</h2><dl>{}</dl></section>\n",
-        rows.collect::<String>()
-    )
+    format!("<section class=\"provenance\"><h2>Provenance</h2><dl>{}</dl></section>\n", rows.collect::<String>())
 }

@@ -78,7 +78,9 @@ pub(super) fn table(out: &mut String, table: &Table) {
         *out += "<tr>";
         for (value, right) in row.iter().zip(&numeric) {
             match (right, value.as_f64()) {
-                (true, Some(raw)) => *out += &format!("<td class=\"num\" data-v=\"{raw}\">{}</td>", minus(&number(raw))),
+                (true, Some(raw)) => {
+                    *out += &format!("<td class=\"num\" data-v=\"{raw}\">{}</td>", minus(&number(raw)))
+                }
                 (true, None) => *out += "<td class=\"num\"></td>",
                 (false, _) => *out += &format!("<td dir=\"auto\">{}</td>", escape(&token(&cell(value)))),
             }

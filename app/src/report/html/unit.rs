@@ -1,7 +1,7 @@
 //! A unit's page: weights on the left, what it does over the text on the right.
 
-use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 use golgi_analysis::report::Table;
+use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 use serde_json::{Value, json};
 
 use super::figures::{bars, shown, strip};
@@ -46,11 +46,18 @@ fn measures(out: &mut String, page: &UnitPage) {
         let value = minus(&number(measure.value.into()));
         format!("<div><dt>{}{formula}</dt><dd data-t=\"{}\">{value}</dd></div>", escape(&measure.name), measure.value)
     });
-    *out += &format!("<section class=\"card\"><h3>From the weights</h3><dl class=\"measures\">{}</dl></section>\n", rows.collect::<String>());
+    *out += &format!(
+        "<section class=\"card\"><h3>From the weights</h3><dl class=\"measures\">{}</dl></section>\n",
+        rows.collect::<String>()
+    );
 }
 
 fn token_ends(out: &mut String, ends: &TokenEnds) {
-    let formula = if ends.formula.is_empty() { String::new() } else { format!("<p class=\"formula\">{}</p>", escape(&ends.formula)) };
+    let formula = if ends.formula.is_empty() {
+        String::new()
+    } else {
+        format!("<p class=\"formula\">{}</p>", escape(&ends.formula))
+    };
     let scale = Scale::new(ends.top.iter().chain(&ends.bottom).map(|token| token.score), true);
     let side = |title: &str, list: &[ScoredToken]| {
         let labels: Vec<String> = list.iter().map(|token| crate::report::one_line(&token.text)).collect();
