@@ -218,7 +218,7 @@ impl AttentionPanel {
         });
         self.strip(ctx, ui, maps, (layer, head));
         let large = Large::of(self.large.take(), maps, (layer, head), self.options);
-        let (by_query, selected, hovered) = (self.side == Side::Query, ctx.selection.token, ctx.hover.token);
+        let (by_query, selected, hovered) = (self.side == Side::Query, ctx.token_among(pos), ctx.hover.token);
         let light = |own: bool, index: usize| Light::of(own && selected == Some(index), own && hovered == Some(index));
         let pattern = maps.pattern(layer, head);
         let describe = |query: usize, key: usize| {
@@ -258,10 +258,8 @@ impl AttentionPanel {
     fn strip(&self, ctx: &PanelContext<'_>, ui: &mut Ui, maps: &AttentionMaps, (layer, head): (usize, usize)) {
         let pos = maps.tokens.len();
         // Without a selection the last token stands in: its prediction is what most questions are about.
-        let Some(token) = ctx.hover.token.or(ctx.selection.token).or(pos.checked_sub(1)).filter(|token| *token < pos)
-        else {
-            return;
-        };
+        let hovered = ctx.hover.token.filter(|token| *token < pos);
+        let Some(token) = hovered.or(ctx.token_among(pos)) else { return };
         let values =
             pattern::weights(maps.pattern(layer, head), pos, token, self.side == Side::Key, self.options.mask_first);
         let most = values.iter().flatten().copied().fold(0.0, f32::max);
@@ -274,7 +272,7 @@ impl AttentionPanel {
             .max_height(height)
             .min_scrolled_height(0.0)
             .show(ui, |ui| {
-                token_strip(ui, "attention", &maps.tokens, &values, &scale, ctx.selection.token, ctx.hover.token)
+                token_strip(ui, "attention", &maps.tokens, &values, &scale, ctx.token_among(pos), ctx.hover.token)
             });
         if let Some(token) = strip.inner.hovered {
             ctx.set_hover(Selection::of_token(token));

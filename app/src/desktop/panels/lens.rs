@@ -165,7 +165,7 @@ impl LensPanel {
         if stale {
             ui.multiply_opacity(0.6);
         }
-        let token = ctx.selection.token.or(lens.tokens.len().checked_sub(1)).filter(|token| *token < lens.tokens.len());
+        let token = ctx.token_among(lens.tokens.len());
         let room = ui.available_size();
         let chart = token.filter(|_| self.chart && room.y > 2.0 * CHART);
         let height = if chart.is_some() { room.y - CHART - 8.0 } else { room.y };
@@ -194,6 +194,7 @@ fn depth_of(lens: &LogitLens, layer: Option<u32>) -> Option<usize> {
 
 fn grid(ctx: &PanelContext<'_>, ui: &mut Ui, prepared: &Prepared, scale: Scale, size: egui::Vec2) -> HeatmapResponse {
     let lens = &*prepared.lens;
+    let token = ctx.token_among(lens.tokens.len());
     let selected_depth = depth_of(lens, ctx.selection.layer);
     let hovered_depth = depth_of(lens, ctx.hover.layer);
     let heatmap = Heatmap {
@@ -211,8 +212,8 @@ fn grid(ctx: &PanelContext<'_>, ui: &mut Ui, prepared: &Prepared, scale: Scale, 
         },
         describe: &|row, col| describe(lens, row, col),
         row_light: &|row| Light::of(selected_depth == Some(row), hovered_depth == Some(row)),
-        col_light: &|col| Light::of(ctx.selection.token == Some(col), ctx.hover.token == Some(col)),
-        selected: selected_depth.zip(ctx.selection.token),
+        col_light: &|col| Light::of(token == Some(col), ctx.hover.token == Some(col)),
+        selected: selected_depth.zip(token),
     };
     heatmap.show(ui, "lens", size)
 }
@@ -277,6 +278,7 @@ fn through_depth(ui: &mut Ui, lens: &LogitLens, measure: Measure, token: usize, 
         lines[0].0 = "first choice";
         lines.push(("token that follows", series(&|cell| cell.prob_of_next), palette.changed));
     }
+    lines.retain(|(_, points, _)| !points.is_empty());
     let names: Vec<String> = lens.depths.clone();
     let names_again = names.clone();
     let marked = depth_of(lens, layer);
@@ -288,7 +290,6 @@ fn through_depth(ui: &mut Ui, lens: &LogitLens, measure: Measure, token: usize, 
         .allow_boxed_zoom(false)
         .include_y(0.0)
         .show_grid([false, true])
-        .legend(Legend::default().position(egui_plot::Corner::LeftTop))
         .x_axis_formatter(move |mark, _| depth_name(&names, mark.value))
         .label_formatter(move |at| match at {
             egui_plot::HoverPosition::NearDataPoint { plot_name, position, .. } => {
@@ -299,6 +300,9 @@ fn through_depth(ui: &mut Ui, lens: &LogitLens, measure: Measure, token: usize, 
         });
     if measure == Measure::Probability {
         plot = plot.include_y(1.0);
+    }
+    if lines.len() > 1 {
+        plot = plot.legend(Legend::default().position(egui_plot::Corner::RightBottom));
     }
     plot.show(ui, |plot_ui| {
         if let Some(depth) = marked {

@@ -51,6 +51,12 @@ impl<'a> PanelContext<'a> {
         &self.session.document.results
     }
 
+    /// The position that a view of `len` tokens is about: the selected one, else the last.
+    pub fn token_among(&self, len: usize) -> Option<usize> {
+        let last = len.checked_sub(1)?;
+        Some(self.selection.token.unwrap_or(last).min(last))
+    }
+
     /// Asks for a change.
     pub fn send(&self, command: Command) {
         self.commands.send(command);

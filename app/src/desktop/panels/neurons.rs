@@ -35,7 +35,7 @@ const COLUMNS: [Column; 7] = [
         "Activation × (write direction · unembedding of the target, behind the frozen final norm): its direct part of the target's logit",
         124.0,
     ),
-    column("|Attribution|", "The attribution's size", 82.0),
+    column("|Attribution|", "The attribution's size", 96.0),
     column("Read norm", "Length of the read vector (of the gate, in a gated MLP)", 74.0),
     column("Write norm", "Length of the write vector", 74.0),
 ];

@@ -230,7 +230,7 @@ fn along(
     scale: &Scale,
     about: &dyn Fn(usize) -> String,
 ) {
-    let (selected, hovered) = (ctx.selection.token, ctx.hover.token);
+    let (selected, hovered) = (ctx.token_among(page.tokens.len()), ctx.hover.token);
     let colours: Vec<Option<f32>> = values.iter().copied().map(Some).collect();
     let strip = ScrollArea::vertical()
         .id_salt(name)

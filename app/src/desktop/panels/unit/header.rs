@@ -86,7 +86,7 @@ impl Header {
                 .on_hover_text("Adds an intervention: the unit's activation is multiplied by the factor");
             ui.add(DragValue::new(&mut self.factor).prefix("× ").speed(0.05).range(-100.0..=100.0).max_decimals(2))
                 .accessible_name("Factor");
-            let token = ctx.selection.token;
+            let token = ctx.selection.token.or(ctx.session.focus_token());
             if token.is_some() {
                 ui.checkbox(&mut self.here_only, "at the selected token only")
                     .on_hover_text("Otherwise at every position, generated ones included");
