@@ -11,6 +11,7 @@ use golgi_data::unit::Unit;
 
 use self::rows::{Filter, Rows, count};
 use super::{Panel, PanelContext};
+use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::number;
 use crate::desktop::widgets::placeholder::{self, Shown};
@@ -22,7 +23,7 @@ use crate::session::selection::Selection;
 use crate::session::text;
 
 /// More neurons than this are sorted on a thread of their own, so that no frame waits.
-const SORTED_AT_ONCE: usize = 60_000;
+const SORTED_AT_ONCE: usize = 20_000;
 /// At most this many rows are copied as text.
 const COPIED: usize = 200_000;
 
@@ -108,7 +109,7 @@ impl NeuronsPanel {
         self.update(ui, table);
         let Some(rows) = self.rows.clone() else {
             ui.horizontal(|ui| {
-                ui.spinner();
+                busy(ui);
                 ui.weak("Sorting…");
             });
             return;
@@ -182,7 +183,7 @@ impl NeuronsPanel {
                 self.filter = Filter::default();
             }
             if stale || self.coming.is_some() {
-                ui.spinner();
+                busy(ui);
                 ui.weak(if stale { "The newer table is being computed." } else { "Sorting…" });
             }
         });

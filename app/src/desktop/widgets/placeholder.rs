@@ -4,6 +4,7 @@ use egui::accesskit::Role;
 use egui::{Align, Layout, ProgressBar, RichText, Ui, WidgetInfo, vec2};
 use golgi_data::context::Progress;
 
+use crate::desktop::theme::busy::busy;
 use crate::session::document::Document;
 use crate::session::loadable::Loadable;
 use crate::session::notice::Notice;
@@ -29,7 +30,7 @@ pub fn loading(ui: &mut Ui, what: &str, progress: &Progress) {
         let stage = text::visible(&progress.stage);
         let response = match progress.fraction() {
             Some(share) => ui.add(ProgressBar::new(share).desired_width(MEASURE * 0.7).desired_height(6.0)),
-            None => ui.spinner(),
+            None => busy(ui),
         };
         response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Computing {what}")));
         let counted =

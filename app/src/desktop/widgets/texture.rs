@@ -101,7 +101,7 @@ struct Cache {
 type SharedCache = Arc<Mutex<Cache>>;
 
 /// How many cells are coloured per frame before others have to wait for the next one.
-const CELLS_PER_FRAME: usize = 4_000_000;
+const CELLS_PER_FRAME: usize = 1_000_000;
 
 /// The texture of a grid, at most `max_side` pixels to a side. `grid` is asked only when the texture is not there yet; `None` when enough was
 /// coloured in this frame, and the next is already asked for.
