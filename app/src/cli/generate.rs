@@ -82,18 +82,14 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let traces = Traces::new();
     let mut edits = Edits::new(&model.model, &changes, &traces)?;
     let mut capture = Watched::new(Capture::new(patterns), &work.ctx, false);
-    let mut writer =
-        Writer { work, tokenizer: model.tokenizer.as_ref(), ids: Vec::new(), shown: String::new(), failed: None };
-    if let Some(text) = &args.start.text {
-        writer.show(text);
-    }
+    let mut writer = Writer::new(work, &model, &prompt, args.start.text.clone().unwrap_or_default());
     let generation = {
         let _watch = work.out.json.then(|| work.watch());
         let mut tap = Stack::new().with(&mut edits).with(&mut capture);
         generate(&model.model, &prompt, &options, &mut tap, &work.ctx, &mut |step| writer.step(step))
     };
     // When the reader has gone, the cancelled generation is only the consequence.
-    writer.end()?;
+    writer.end(generation.is_ok())?;
     let generation = generation?;
     if let Some(out) = &out {
         let mut tokens: Vec<u32> = prompt.iter().copied().chain(generation.tokens()).collect();
@@ -142,22 +138,37 @@ fn sampling(args: &Args) -> Sampling {
 struct Writer<'a> {
     work: &'a Work,
     tokenizer: Option<&'a Tokenizer>,
+    /// What stands before the first new token, until that is there.
+    lead: Option<String>,
+    /// Prompt and new tokens.
     ids: Vec<u32>,
     shown: String,
     failed: Option<std::io::Error>,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(work: &'a Work, model: &'a OpenModel, prompt: &[u32], lead: String) -> Writer<'a> {
+        let tokenizer = model.tokenizer.as_ref();
+        let before = tokenizer.map(|tokenizer| tokenizer.decode(prompt)).unwrap_or_default();
+        Writer {
+            work,
+            tokenizer,
+            lead: Some(lead),
+            ids: prompt.to_vec(),
+            shown: whole(&before).to_owned(),
+            failed: None,
+        }
+    }
+
     fn step(&mut self, step: &Step) {
         self.ids.push(step.token);
         let Some(tokenizer) = self.tokenizer else {
-            let space = if self.ids.len() == 1 { "" } else { " " };
+            let space = if self.lead.is_some() { "" } else { " " };
             return self.show(&format!("{space}{}", step.token));
         };
+        // The prompt is decoded again each time: some tokenizers drop the space in front of a text.
         let text = tokenizer.decode(&self.ids);
-        // A replacement character at the end may be the first half of a character to come.
-        let whole = text.trim_end_matches('\u{fffd}');
-        if let Some(new) = whole.strip_prefix(self.shown.as_str()).map(str::to_owned) {
+        if let Some(new) = whole(&text).strip_prefix(self.shown.as_str()).map(str::to_owned) {
             self.shown.push_str(&new);
             self.show(&new);
         }
@@ -168,6 +179,7 @@ impl Writer<'_> {
         if self.work.out.json || self.failed.is_some() {
             return;
         }
+        let text = self.lead.take().unwrap_or_default() + text;
         let lines: Vec<String> = text.split('\n').map(plain).collect();
         if let Err(error) = self.work.out.text(&lines.join("\n")) {
             // Nobody reads any more, so there is no point in going on.
@@ -176,7 +188,11 @@ impl Writer<'_> {
         }
     }
 
-    fn end(mut self) -> std::io::Result<()> {
+    /// Ends the line, if there is one.
+    fn end(mut self, whole: bool) -> std::io::Result<()> {
+        if self.lead.is_some() && !whole {
+            return Ok(());
+        }
         if let Some(tokenizer) = self.tokenizer {
             let text = tokenizer.decode(&self.ids);
             if let Some(rest) = text.strip_prefix(self.shown.as_str()).map(str::to_owned) {
@@ -186,6 +202,17 @@ impl Writer<'_> {
         self.show("\n");
         self.failed.map_or(Ok(()), Err)
     }
+}
+
+/// The text without replacement characters at its end: these may be the first half of a character to come.
+fn whole(text: &str) -> &str {
+    text.trim_end_matches('\u{fffd}')
+}
+
+/// What the new tokens add to the text of the prompt.
+fn continuation(tokenizer: &Tokenizer, prompt: &[u32], new: &[u32]) -> String {
+    let all = tokenizer.decode(&[prompt, new].concat());
+    all.strip_prefix(tokenizer.decode(prompt).as_str()).map_or_else(|| tokenizer.decode(new), str::to_owned)
 }
 
 /// A piece of a line: spaces stay spaces.
@@ -201,7 +228,7 @@ fn document(
     out: Option<&OutFile>,
 ) -> anyhow::Result<()> {
     let tokens = found.tokens();
-    let text = model.tokenizer.as_ref().map(|tokenizer| tokenizer.decode(&tokens));
+    let text = model.tokenizer.as_ref().map(|tokenizer| continuation(tokenizer, prompt, &tokens));
     let steps: Vec<Value> = found
         .steps
         .iter()

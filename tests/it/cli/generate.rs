@@ -10,7 +10,9 @@ fn greedy_text_is_the_same_each_time_and_continues_the_prompt() {
     let model = golgi.worded("gpt2");
     let args = ["generate", &model, "--text", "the cat", "--max-tokens", "5"];
     let first = golgi.ok(&args);
-    assert!(first.out.starts_with("the cat") && first.out.ends_with('\n'), "{}", first.out);
+    assert!(first.out.starts_with("the cat ") && first.out.ends_with('\n'), "{}", first.out);
+    let document = golgi.json("golgi.generate/1", &args);
+    assert_eq!(format!("the cat{}\n", document["text"].as_str().unwrap()), first.out);
     assert_eq!(first.out, golgi.ok(&args).out);
 }
 

@@ -101,7 +101,7 @@ impl Golgi {
         let done = self.run(args);
         assert_eq!((done.code, done.out.as_str()), (2, ""), "{args:?}: {}", done.err);
         assert!(done.err.starts_with("error: "), "{args:?}: {}", done.err);
-        assert_eq!(done.err.matches("error: ").count(), 1, "{args:?}: {}", done.err);
+        assert_eq!(done.err.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{args:?}: {}", done.err);
         done.err
     }
 

@@ -2,12 +2,15 @@
 
 use golgi_analysis::report::Figure;
 
-use super::parts::minus;
+use super::parts::{minus, visible};
 use crate::report::markdown::figure_scale;
 use crate::report::number::{number, signed_number};
 use crate::report::scale::Scale;
 use crate::report::svg::{self, sign_class};
 use crate::report::visible::{escape, token};
+
+/// Heatmaps of at most this many columns, and bars of at most twice as many rows, share a row.
+const HALF: usize = 20;
 
 pub(super) fn figure(out: &mut String, figure: &Figure) {
     let scale = figure_scale(figure);
@@ -16,12 +19,12 @@ pub(super) fn figure(out: &mut String, figure: &Figure) {
             strip(out, title, tokens, |at| values.get(at).copied().flatten(), |_| String::new(), &scale);
         }
         Figure::Bars { title, labels, values, .. } => {
-            open(out, title, Some(&scale));
+            open(out, title, &scale, labels.len() <= 2 * HALF);
             *out += &bars(labels, values, &scale);
             *out += "</figure>\n";
         }
         Figure::Heatmap { title, rows, columns, values, labels, .. } => {
-            open(out, title, Some(&scale));
+            open(out, title, &scale, labels.is_empty() && columns.len() <= HALF);
             *out += "<div class=\"scroll\">";
             if labels.is_empty() {
                 *out += &svg::heatmap(rows, columns, values, &scale);
@@ -33,12 +36,10 @@ pub(super) fn figure(out: &mut String, figure: &Figure) {
     }
 }
 
-fn open(out: &mut String, title: &str, scale: Option<&Scale>) {
-    *out += &format!("<figure><figcaption><h3>{}</h3>", escape(title));
-    if let Some(scale) = scale {
-        *out += &legend(scale);
-    }
-    *out += "</figcaption>";
+/// `half`: another figure may stand beside it.
+fn open(out: &mut String, title: &str, scale: &Scale, half: bool) {
+    let class = if half { " class=\"half\"" } else { "" };
+    *out += &format!("<figure{class}><figcaption><h3>{}</h3>{}</figcaption>", escape(title), legend(scale));
 }
 
 fn legend(scale: &Scale) -> String {
@@ -59,7 +60,7 @@ pub(super) fn strip(
     more: impl Fn(usize) -> String,
     scale: &Scale,
 ) {
-    open(out, title, Some(scale));
+    open(out, title, scale, false);
     out.insert_str(
         out.len() - "</figcaption>".len(),
         "<button type=\"button\" class=\"numbers\" aria-pressed=\"false\">Numbers</button>",
@@ -117,7 +118,7 @@ fn grid(
 ) {
     *out += "<table class=\"grid\"><thead><tr><td></td>";
     for column in columns {
-        *out += &format!("<th scope=\"col\"><bdi>{}</bdi></th>", escape(&token(column)));
+        *out += &format!("<th scope=\"col\"><bdi>{}</bdi></th>", escape(&visible(column)));
     }
     *out += "</tr></thead><tbody>\n";
     for (row, name) in rows.iter().enumerate() {
@@ -133,7 +134,7 @@ fn grid(
                 escape(&token(name)),
                 escape(&token(head)),
                 value.map_or_else(|| "no value".to_owned(), |value| shown(value, scale)),
-                escape(&labels.get(at).map(|label| token(label)).unwrap_or_default()),
+                escape(&labels.get(at).map(|label| visible(label)).unwrap_or_default()),
             );
         }
         *out += "</tr>\n";

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::figures;
 use crate::report::number::number;
 use crate::report::text::{cell, is_numeric};
-use crate::report::visible::{escape, token};
+use crate::report::visible::{escape, one_line};
 
 /// Tables with more rows than this get a search field.
 const SEARCH_FROM: usize = 8;
@@ -19,8 +19,10 @@ pub(super) fn report(out: &mut String, report: &Report, index: usize, headed: bo
     *out += &facts(&report.summary, "facts", "");
     *out += &facts(&report.controls, "facts controls", "<h3>Compared with</h3>");
     *out += &warnings(&report.warnings);
-    for figure in &report.figures {
-        figures::figure(out, figure);
+    if !report.figures.is_empty() {
+        *out += "<div class=\"figures\">\n";
+        report.figures.iter().for_each(|figure| figures::figure(out, figure));
+        *out += "</div>\n";
     }
     for one in &report.tables {
         table(out, one);
@@ -41,10 +43,15 @@ fn facts(facts: &[Fact], class: &str, heading: &str) -> String {
         format!(
             "<div><dt>{}</dt><dd{raw}>{}</dd>{formula}</div>",
             escape(&fact.label),
-            escape(&token(&pretty(&fact.value)))
+            escape(&visible(&pretty(&fact.value)))
         )
     });
     format!("{heading}<dl class=\"{class}\">{}</dl>\n", cards.collect::<String>())
+}
+
+/// A text of its own, edges of spaces shown; nothing for nothing.
+pub(super) fn visible(text: &str) -> String {
+    if text.is_empty() { String::new() } else { one_line(text) }
 }
 
 /// A value as on paper: with a real minus sign.
@@ -82,7 +89,7 @@ pub(super) fn table(out: &mut String, table: &Table) {
                     *out += &format!("<td class=\"num\" data-v=\"{raw}\">{}</td>", minus(&number(raw)))
                 }
                 (true, None) => *out += "<td class=\"num\"></td>",
-                (false, _) => *out += &format!("<td dir=\"auto\">{}</td>", escape(&token(&cell(value)))),
+                (false, _) => *out += &format!("<td dir=\"auto\">{}</td>", escape(&visible(&cell(value)))),
             }
         }
         *out += "</tr>\n";
