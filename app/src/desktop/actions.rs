@@ -132,6 +132,10 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
         Action::new(File, icons::STACK, "Start screen", Deed::Start).keys(CTRL, Key::N),
         Action::new(File, icons::FILE, "Open model file…", Deed::OpenFile).keys(CTRL, Key::O),
         Action::new(File, icons::FOLDER_OPEN, "Open model folder…", Deed::OpenFolder).keys(CTRL_SHIFT, Key::O),
+        Action::new(File, icons::FLOPPY_DISK, "Save session as probe script…", Deed::Send(Command::SaveScript(None)))
+            .enabled(open)
+            .keys(CTRL, Key::S)
+            .group(),
         Action::new(File, icons::X, "Close model", Deed::Send(Command::CloseModel)).enabled(open).keys(CTRL, Key::W),
         Action::new(File, icons::PROHIBIT, "Quit", Deed::Quit).keys(CTRL, Key::Q).group(),
         Action::new(Edit, icons::ARROW_U_UP_LEFT, named("Undo", session.undo.undo_name()), Deed::Send(Command::Undo))

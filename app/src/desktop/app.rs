@@ -6,7 +6,7 @@ use std::sync::Arc;
 use eframe::{CreationContext, Frame, NativeOptions, Storage};
 
 use super::shell::{self, Workbench};
-use super::theme::Palette;
+use super::theme::{Palette, busy};
 use super::{fonts, icon};
 use crate::session::Session;
 use crate::session::backend::BackendOptions;
@@ -47,6 +47,8 @@ pub fn run(options: WindowOptions) -> Result<(), WindowError> {
         viewport,
         // Golgi looks for fonts itself, off the window's thread.
         system_font_fallback: false,
+        // Nothing here fades from colour to colour over a long way, and it makes painting without a graphics card slower.
+        dithering: false,
         persistence_path: Some(options.backend.home.join("window.ron")),
         ..NativeOptions::default()
     };
@@ -87,7 +89,8 @@ impl eframe::App for App {
         self.workbench.update(ctx);
     }
 
-    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut Frame) {
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        busy::note_frame(ui.ctx(), frame.info().cpu_usage.unwrap_or(0.0));
         self.workbench.ui(ui);
     }
 

@@ -64,26 +64,51 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// The form that asks where a picture shall go.
-pub struct PictureForm {
-    panel: &'static str,
-    title: &'static str,
+/// What a form saves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Saved {
+    /// A picture of a panel.
+    Picture {
+        /// The panel's name.
+        panel: &'static str,
+        /// Its heading.
+        title: &'static str,
+    },
+    /// The session as a probe script.
+    Script,
+}
+
+/// The form that asks where something shall be saved.
+pub struct SaveForm {
+    what: Saved,
     path: String,
 }
 
-impl PictureForm {
+impl SaveForm {
     /// A form with a proposal.
-    pub fn new(panel: &'static str, title: &'static str) -> PictureForm {
-        let folder = dirs::picture_dir().or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from("."));
-        let path = folder.join(format!("golgi-{panel}.png")).to_string_lossy().into_owned();
-        PictureForm { panel, title, path }
+    pub fn new(what: Saved) -> SaveForm {
+        let (folder, name) = match what {
+            Saved::Picture { panel, .. } => (dirs::picture_dir(), format!("golgi-{panel}.png")),
+            Saved::Script => (dirs::document_dir(), "golgi-session.toml".to_owned()),
+        };
+        let folder = folder.or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from("."));
+        SaveForm { what, path: folder.join(name).to_string_lossy().into_owned() }
     }
 
     /// Draws the form. Returns whether it is done with.
     pub fn ui(&mut self, ui: &Ui, commands: &CommandSender) -> bool {
-        let shown = Modal::new(Id::unique("picture form")).show(ui.ctx(), |ui| {
+        let shown = Modal::new(Id::unique("save form")).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
-            ui.heading(format!("Save a picture of {}", self.title));
+            let (heading, about) = match self.what {
+                Saved::Picture { title, .. } => {
+                    (format!("Save a picture of {title}"), "The panel is saved as it is on the screen.")
+                }
+                Saved::Script => (
+                    "Save the session as a probe script".to_owned(),
+                    "Model, text, interventions and the analyses of what is selected; `golgi run` repeats them.",
+                ),
+            };
+            ui.heading(heading);
             ui.add_space(6.0);
             let label = ui.label("File");
             let field = ui.add(TextEdit::singleline(&mut self.path).desired_width(f32::INFINITY)).labelled_by(label.id);
@@ -92,14 +117,17 @@ impl PictureForm {
                 field.request_focus();
             }
             let exists = std::path::Path::new(&self.path).exists();
-            ui.weak(if exists { "There is such a file; it will be replaced." } else { "The panel is saved as it is on the screen." });
+            ui.weak(if exists { "There is such a file; it will be replaced." } else { about });
             ui.add_space(8.0);
             let mut done = false;
             ui.horizontal(|ui| {
                 let usable = !self.path.trim().is_empty();
                 if ui.add_enabled(usable, Button::new("Save")).clicked() || entered && usable {
                     let path = Some(PathBuf::from(self.path.trim()));
-                    commands.send(Command::ExportPanelPng { panel: self.panel, path });
+                    commands.send(match self.what {
+                        Saved::Picture { panel, .. } => Command::ExportPanelPng { panel, path },
+                        Saved::Script => Command::SaveScript(path),
+                    });
                     done = true;
                 }
                 done |= ui.button("Cancel").clicked();

@@ -3,7 +3,7 @@
 use egui::{Align, Button, Layout, MenuBar, RichText, Ui};
 
 use super::actions::{Action, Deed, Menu};
-use super::theme::{Palette, icons};
+use super::theme::{Palette, busy, icons};
 use crate::session::Session;
 use crate::session::command::Command;
 use crate::session::loadable::Loadable;
@@ -100,7 +100,7 @@ fn model_ui(ui: &mut Ui, palette: &Palette, session: &Session) {
                 .on_hover_text(format!("{} parameters", text::grouped(model.parameters())));
         }
         Loadable::Loading { .. } => {
-            ui.spinner();
+            busy::busy(ui);
             ui.weak("Opening a model…");
         }
         Loadable::Failed(_) | Loadable::Empty => {

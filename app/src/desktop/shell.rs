@@ -3,18 +3,17 @@
 //! [`Workbench`] needs no window system: tests draw it into any [`egui::Ui`].
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use egui::{Align2, CentralPanel, Color32, Frame, Margin, Panel as Bar, RichText, Stroke, Ui};
 
 use super::actions::{self, Action, Deed};
 use super::command_palette::CommandPalette;
-use super::dialogs::{self, Ask, PictureForm};
+use super::dialogs::{self, Ask, SaveForm, Saved};
 use super::dock::{Dock, Layout};
 use super::panels::{self, PanelContext};
 use super::start::StartScreen;
 use super::status::StatusBar;
-use super::theme::{self, Palette, icons};
+use super::theme::{self, Palette, busy, icons};
 use super::{menus, screenshot, toasts};
 use crate::session::Session;
 use crate::session::command::{Command, ThemeChoice};
@@ -33,7 +32,7 @@ pub struct Workbench {
     palette: CommandPalette,
     status: StatusBar,
     shortcuts: bool,
-    picture: Option<PictureForm>,
+    saving: Option<SaveForm>,
     wanted: Vec<ResultKind>,
     theme: Option<ThemeChoice>,
 }
@@ -49,7 +48,7 @@ impl Workbench {
             palette: CommandPalette::default(),
             status: StatusBar::default(),
             shortcuts: false,
-            picture: None,
+            saving: None,
             wanted: Vec::new(),
             theme: None,
         }
@@ -74,15 +73,12 @@ impl Workbench {
     /// Takes in what has arrived since the last frame. Called before each frame, and while the window is hidden.
     pub fn update(&mut self, ctx: &egui::Context) {
         let had_model = self.session.document.model().is_some();
-        if self.session.update() {
-            // What is hovered lights up in the other panels in the frame that follows.
-            ctx.request_repaint();
-        }
+        self.session.update();
         if !had_model && self.session.document.model().is_some() {
             self.show_start = false;
         }
         if self.session.jobs.running().next().is_some() {
-            ctx.request_repaint_after(Duration::from_millis(100));
+            ctx.request_repaint_after(busy::pace(ctx));
         }
         if self.theme != Some(self.session.settings.theme) {
             self.theme = Some(self.session.settings.theme);
@@ -98,10 +94,17 @@ impl Workbench {
     }
 
     fn carry_out(&mut self, ctx: &egui::Context, request: Command) {
-        let Command::ExportPanelPng { panel, path } = request else { return };
+        let (panel, path) = match request {
+            Command::ExportPanelPng { panel, path } => (panel, path),
+            Command::SaveScript(_) => {
+                self.saving = Some(SaveForm::new(Saved::Script));
+                return;
+            }
+            _ => return,
+        };
         let Some(known) = self.dock.panels().iter().find(|known| known.id() == panel) else { return };
         match (path, self.dock.rect(panel)) {
-            (None, _) => self.picture = Some(PictureForm::new(known.id(), known.title())),
+            (None, _) => self.saving = Some(SaveForm::new(Saved::Picture { panel: known.id(), title: known.title() })),
             (Some(path), Some(rect)) => screenshot::request(ctx, rect, path, self.session.commands()),
             (Some(_), None) => {
                 let notice = crate::session::notice::Notice::warning(format!("{} is not on the screen.", known.title()));
@@ -145,6 +148,10 @@ impl Workbench {
         if !ui.input(|input| input.pointer.any_down()) && !ui.ctx().text_edit_focused() {
             self.session.undo.settle();
         }
+        if self.session.collect() {
+            // What was asked for, or is hovered now, shows in the frame that follows.
+            ui.ctx().request_repaint();
+        }
     }
 
     /// What lies over the rest.
@@ -156,8 +163,8 @@ impl Workbench {
         if self.shortcuts && dialogs::shortcuts_ui(ui, palette, actions) {
             self.shortcuts = false;
         }
-        if self.picture.as_mut().is_some_and(|form| form.ui(ui, &commands)) {
-            self.picture = None;
+        if self.saving.as_mut().is_some_and(|form| form.ui(ui, &commands)) {
+            self.saving = None;
         }
         toasts::ui(ui, palette, &self.session.notices, &commands);
         drop_ui(ui, palette);

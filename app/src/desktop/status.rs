@@ -11,7 +11,7 @@ use crate::session::Session;
 use crate::session::command::Command;
 
 /// How often the memory is measured.
-const EVERY: Duration = Duration::from_secs(1);
+const EVERY: Duration = Duration::from_secs(4);
 
 /// The bar's state: the memory as last measured.
 #[derive(Default)]
@@ -88,7 +88,6 @@ fn right_ui(ui: &mut Ui, palette: &Palette, session: &Session, chosen: &mut Opti
     ui.add(progress_bar(palette, job.progress.fraction()).desired_width(120.0)).accessible_name(&job.title);
     let more = if running.len() > 1 { format!(" (+{})", running.len() - 1) } else { String::new() };
     ui.label(RichText::new(format!("{}{more}", job.title)).color(palette.text));
-    ui.ctx().request_repaint_after(Duration::from_millis(100));
 }
 
 fn selection_text(session: &Session) -> String {

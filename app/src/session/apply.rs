@@ -64,7 +64,11 @@ impl Session {
                 self.recent.forget(&spec);
                 self.store_recent();
             }
-            Command::ExportPanelPng { .. } => self.window_requests.push(command),
+            Command::SaveScript(Some(path)) => {
+                let notice = super::script_export::save(&self.document, &self.selection, &path);
+                self.notices.push(notice);
+            }
+            Command::SaveScript(None) | Command::ExportPanelPng { .. } => self.window_requests.push(command),
         }
     }
 
@@ -226,5 +230,20 @@ mod tests {
         assert!(session.update());
         assert!(session.hover.is_empty());
         assert!(!session.update());
+    }
+
+    #[test]
+    fn a_resting_pointer_asks_for_no_frame() {
+        let mut session = Session::for_tests(Document::default());
+        session.commands().hover(Selection::of_token(2));
+        assert!(session.collect());
+        session.update();
+        session.commands().hover(Selection::of_token(2));
+        assert!(!session.collect(), "the same as before");
+        session.update();
+        assert_eq!(session.hover.token, Some(2));
+        assert!(session.collect(), "the pointer has left");
+        session.commands().send(Command::ClearSelection);
+        assert!(session.collect());
     }
 }

@@ -100,13 +100,15 @@ pub enum Command {
     SetTheme(ThemeChoice),
     /// Removes a model from the recent ones.
     ForgetRecent(String),
-    /// Writes a picture of a panel; without a path, a dialog asks.
+    /// Writes a picture of a panel; without a path, a form asks.
     ExportPanelPng {
         /// Which panel.
         panel: &'static str,
         /// Where to.
         path: Option<PathBuf>,
     },
+    /// Saves the session as a probe script; without a path, a form asks.
+    SaveScript(Option<PathBuf>),
 }
 
 /// Sends commands to the session. Cheap to clone; usable from any thread.

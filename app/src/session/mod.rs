@@ -21,6 +21,7 @@ pub mod notice;
 pub mod notices;
 pub mod recent;
 pub mod results;
+pub mod script_export;
 pub mod selection;
 pub mod settings;
 pub mod text;
@@ -28,6 +29,7 @@ pub mod undo;
 
 mod apply;
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -68,6 +70,8 @@ pub struct Session {
     backend: Option<Backend>,
     commands: CommandSender,
     arriving: Receiver<Command>,
+    /// Commands that [`Session::collect`] has seen.
+    waiting: VecDeque<Command>,
     window_requests: Vec<Command>,
 }
 
@@ -98,6 +102,7 @@ impl Session {
             backend: None,
             commands,
             arriving,
+            waiting: VecDeque::new(),
             window_requests: Vec::new(),
         }
     }
@@ -113,10 +118,11 @@ impl Session {
     }
 
     /// To be called once before each frame: applies the commands of the last one, takes in what has arrived and starts what is
-    /// wanted. Never waits. Returns whether the hover has changed, so that the next frame differs from this one.
+    /// wanted. Never waits. Returns whether the hover has changed.
     pub fn update(&mut self) -> bool {
         let before = std::mem::take(&mut self.hover);
-        while let Ok(command) = self.arriving.try_recv() {
+        self.waiting.extend(self.arriving.try_iter());
+        while let Some(command) = self.waiting.pop_front() {
             self.apply(command);
         }
         if let Some(mut backend) = self.backend.take() {
@@ -125,6 +131,21 @@ impl Session {
         }
         self.jobs.refresh();
         self.hover != before
+    }
+
+    /// To be called behind each frame. Returns whether the commands of that frame change anything, so that another frame must
+    /// follow: a pointer that rests where it was does not.
+    pub fn collect(&mut self) -> bool {
+        let mut hover = Selection::default();
+        let mut changes = false;
+        for command in self.arriving.try_iter() {
+            match &command {
+                Command::Hover(on) => hover.merge(on),
+                _ => changes = true,
+            }
+            self.waiting.push_back(command);
+        }
+        changes || hover != self.hover
     }
 
     /// Commands that only the window can carry out (dialogs, pictures, the theme), since the last call.

@@ -109,7 +109,7 @@ mod tests {
     fn a_drag_is_one_step_and_redo_ends_with_a_new_change() {
         let mut document = Document::default();
         let mut stack = UndoStack::default();
-        let mut change = |stack: &mut UndoStack, text: &str, interaction, document: &mut Document| {
+        let change = |stack: &mut UndoStack, text: &str, interaction, document: &mut Document| {
             stack.record("Edit", Edited::of(document), interaction);
             document.prompt = text.to_owned();
         };

@@ -5,6 +5,7 @@ mod given;
 mod interventions;
 mod jobs;
 mod lens;
+mod live;
 mod model;
 mod neurons;
 mod prompt;

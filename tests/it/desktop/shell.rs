@@ -11,7 +11,7 @@ use golgi::session::document::Document;
 use golgi::session::loadable::Loadable;
 use golgi::session::notice::Notice;
 
-use super::given::{ablation, everything};
+use super::given::{ablation, changed, everything};
 
 /// The whole window around a document.
 fn window(document: Document, size: [f32; 2]) -> Harness<'static, Workbench> {
@@ -170,6 +170,20 @@ fn a_picture_is_asked_for_with_its_place() {
     harness.get_by_label("Cancel").click();
     harness.run_steps(3);
     assert!(harness.query_by_label("Cancel").is_none());
+}
+
+#[test]
+fn an_idle_window_draws_no_frames() {
+    for document in [Document::default(), everything(), changed()] {
+        let mut harness = window(document, LARGE);
+        harness.run_steps(30);
+        for name in ["attention", "interventions", "jobs"] {
+            harness.state_mut().dock().open(name);
+        }
+        harness.run_steps(30);
+        // Fails where frames are still asked for at once.
+        harness.run();
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use golgi_analysis::prompt::attention::AttentionMaps;
 use self::order::Order;
 use self::pattern::{Large, Options, Relative};
 use super::{Panel, PanelContext};
+use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::colormap::{Scale, legend};
 use crate::desktop::widgets::heatmap::{CellSize, Heatmap, Place};
@@ -185,7 +186,7 @@ impl AttentionPanel {
             relative.response.accessible_name("Colours are relative");
             legend(ui, &Scale::unsigned(0.0, 1.0, ui.visuals().dark_mode), "share of attention");
             if stale {
-                ui.spinner();
+                busy(ui);
                 ui.weak("The newer text is being computed.");
             }
         });

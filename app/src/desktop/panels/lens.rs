@@ -10,6 +10,7 @@ use egui_plot::{Legend, Line, Plot, PlotPoints};
 use golgi_analysis::prompt::logit_lens::{LensCell, LogitLens};
 
 use super::{Panel, PanelContext};
+use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::{Palette, icons};
 use crate::desktop::widgets::colormap::{Scale, legend};
 use crate::desktop::widgets::heatmap::{CellSize, Heatmap, HeatmapResponse};
@@ -158,7 +159,7 @@ impl LensPanel {
             legend(ui, &scale, self.measure.about());
             ui.toggle_value(&mut self.chart, "Chart").on_hover_text("The selected token's prediction through depth");
             if stale {
-                ui.spinner();
+                busy(ui);
                 ui.weak("The newer text is being computed.");
             }
         });

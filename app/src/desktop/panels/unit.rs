@@ -10,6 +10,7 @@ use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 
 use self::header::Header;
 use super::{Panel, PanelContext};
+use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::bar_chart::bar_chart;
 use crate::desktop::widgets::colormap::{Scale, legend};
@@ -69,7 +70,7 @@ impl Panel for UnitPanel {
                 let other = ctx.selection.unit.as_ref().is_some_and(|unit| *unit != value.unit);
                 if stale || other {
                     ui.horizontal(|ui| {
-                        ui.spinner();
+                        busy(ui);
                         ui.weak(format!("{} is shown until the newer page is there.", value.unit.short()));
                     });
                     ui.multiply_opacity(0.6);

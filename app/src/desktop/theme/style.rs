@@ -16,12 +16,6 @@ pub mod family {
     }
 }
 
-/// A bar of a job, in Golgi's colour; it moves by itself where the end is not known.
-pub fn progress_bar(palette: &Palette, fraction: Option<f32>) -> egui::ProgressBar {
-    let bar = egui::ProgressBar::new(fraction.unwrap_or(0.0)).fill(palette.accent_fill).desired_height(6.0);
-    if fraction.is_some() { bar } else { bar.animate(true) }
-}
-
 /// Gives both themes Golgi's look.
 pub fn apply(ctx: &Context) {
     for (theme, palette) in [(Theme::Dark, Palette::DARK), (Theme::Light, Palette::LIGHT)] {

@@ -41,7 +41,6 @@ impl Backend {
         let prompt = document.prompt.clone();
         let active = if document.show_original { Vec::new() } else { document.interventions.clone() };
         let (sender, stream) = bounded(MOST_TOKENS);
-        let wake = self.wake.clone();
         let work = move |hosted: &mut Hosted, ctx: &RunContext| {
             let failed = |error: &(dyn std::error::Error + 'static)| Failure::of("The text could not be continued.", error, ctx);
             let Hosted { model, traces, .. } = hosted;
@@ -71,10 +70,9 @@ impl Backend {
                     ToOwned::to_owned,
                 );
                 let streamed = Streamed { piece: model.piece(step.token), prob: step.log_prob.exp(), text };
-                // The channel holds every token there can be; it is closed only when nobody reads any more.
-                if sender.try_send(streamed).is_ok() {
-                    wake();
-                }
+                // The channel holds every token there can be; it is closed only when nobody reads any more. While a job runs
+                // the window looks by itself, at its own pace.
+                let _ = sender.try_send(streamed);
             })
             .map(|_| ())
             .map_err(|error| failed(&error))

@@ -28,6 +28,9 @@ use generate::Generating;
 use open::{Fetching, Opening};
 use slot::Slot;
 
+/// A text that needs more is refused with a sentence instead of filling the memory.
+const DEFAULT_BUDGET_BYTES: u64 = 4 << 30;
+
 /// How models are found and opened.
 #[derive(Debug, Clone)]
 pub struct BackendOptions {
@@ -37,7 +40,7 @@ pub struct BackendOptions {
     pub home: PathBuf,
     /// Device and element type.
     pub open: OpenOptions,
-    /// The most memory that captured activations may take, in bytes.
+    /// The most memory that captured activations may take, in bytes; 4 GiB where nothing is said.
     pub budget_bytes: Option<u64>,
 }
 
@@ -164,7 +167,7 @@ impl Backend {
         let wanted = |kind| session.wanted.contains(&kind);
         let want = |kind, subject: &Subject| wanted(kind).then(|| subject.clone());
 
-        let budget = self.options.budget_bytes;
+        let budget = self.options.budget_bytes.or(Some(DEFAULT_BUDGET_BYTES));
         let mut round = slot::Round { host: &self.host, jobs: &mut session.jobs, budget };
         let (slots, results) = (&mut self.slots, &mut session.document.results);
         use ResultKind as K;

@@ -4,7 +4,7 @@ use egui::{Align2, RichText, Sense, TextStyle, Ui, vec2};
 use golgi_analysis::prompt::effect::{Effect, EffectRow};
 
 use super::super::PanelContext;
-use crate::desktop::widgets::colormap::{Scale, legend};
+use crate::desktop::widgets::colormap::{Scale, legend, sign_color};
 use crate::desktop::widgets::placeholder;
 use crate::desktop::widgets::token_strip::token_strip;
 use crate::desktop::widgets::{bar, number};
@@ -50,8 +50,14 @@ fn effect_ui(ctx: &PanelContext<'_>, ui: &mut Ui, effect: &Effect) {
     if tokens.len() == effect.kl_by_position.len() {
         let scale = Scale::unsigned(0.0, effect.kl_by_position.iter().copied().fold(1e-6, f32::max), ctx.palette.dark);
         let values: Vec<Option<f32>> = effect.kl_by_position.iter().map(|kl| Some(*kl)).collect();
-        legend(ui, &scale, "KL(before ‖ after) at each token, nats");
-        let strip = token_strip(ui, "effect", &tokens, &values, &scale, Some(effect.position), ctx.hover.token);
+        ui.horizontal(|ui| {
+            ui.weak("KL at each token");
+            legend(ui, &scale, "KL(before ‖ after) at each token, nats");
+        });
+        // An area of its own: bringing the selected token into view must not move the list above.
+        let area = egui::ScrollArea::vertical().id_salt("effect tokens").max_height(110.0);
+        let strip = area.show(ui, |ui| token_strip(ui, "effect", &tokens, &values, &scale, Some(effect.position), ctx.hover.token));
+        let strip = strip.inner;
         if let Some(pos) = strip.hovered {
             ctx.set_hover(Selection::of_token(pos));
             let kl = effect.kl_by_position.get(pos).copied().unwrap_or(f32::NAN);
@@ -128,5 +134,6 @@ fn row_ui(ctx: &PanelContext<'_>, ui: &mut Ui, row: &EffectRow) {
         painter.text(column.right_center(), Align2::RIGHT_CENTER, percent, small.clone(), ctx.palette.text);
     }
     let change = row.logit_after - row.logit_before;
-    ui.painter().text(delta.right_center(), Align2::RIGHT_CENTER, number::signed(change), small, ctx.palette.text_weak);
+    let color = if change.abs() < 0.1 { ctx.palette.text_weak } else { sign_color(change > 0.0, ctx.palette.dark) };
+    ui.painter().text(delta.right_center(), Align2::RIGHT_CENTER, number::signed(change), small, color);
 }

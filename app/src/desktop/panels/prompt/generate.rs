@@ -3,6 +3,7 @@
 use egui::{Button, CornerRadius, DragValue, Frame, Margin, RichText, ScrollArea, Stroke, Ui};
 
 use super::super::PanelContext;
+use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::session::command::{Command, GenerateRequest};
 use crate::session::document::Generated;
@@ -31,7 +32,7 @@ impl Controls {
             if let Some(job) = job.filter(|_| stop.clicked()) {
                 ctx.send(Command::CancelJob(job));
             }
-            ui.spinner();
+            busy(ui);
             return;
         }
         let ready = possible && !document.prompt.is_empty();
@@ -69,7 +70,7 @@ pub(super) fn result_ui(ctx: &PanelContext<'_>, ui: &mut Ui) {
     let frame = Frame::new().fill(ctx.palette.raised).stroke(Stroke::new(1.0, ctx.palette.line)).corner_radius(CornerRadius::same(6));
     frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ScrollArea::vertical().id_salt("continuation").max_height(96.0).stick_to_bottom(true).show(ui, |ui| text_ui(ui, generated));
+        ScrollArea::vertical().id_salt("continuation").max_height(96.0).auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| text_ui(ui, generated));
         ui.horizontal(|ui| {
             if generated.running {
                 ui.weak(format!("{} tokens so far", generated.tokens.len()));
