@@ -336,7 +336,9 @@ mod tests {
     #[test]
     fn stars_cross_dots() {
         let site = Site::block(5, BlockPoint::Pattern);
-        for (pattern, expected) in [("*", true), ("blocks.5.*", true), ("*hook_pattern", true), ("blocks.?.mlp*", false)] {
+        for (pattern, expected) in
+            [("*", true), ("blocks.5.*", true), ("*hook_pattern", true), ("blocks.?.mlp*", false)]
+        {
             assert_eq!(SitePattern::new(pattern).unwrap().matches(&site), expected, "{pattern}");
         }
         assert!(SitePattern::new("blocks.[").is_err());

@@ -19,7 +19,9 @@ use crate::site::{BlockPoint, Site};
 
 /// A unit address that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not the address of a unit; write `blocks.5.mlp.hook_post:123`, or `L5N123` for a neuron and `L18H6` for a head")]
+#[error(
+    "`{0}` is not the address of a unit; write `blocks.5.mlp.hook_post:123`, or `L5N123` for a neuron and `L18H6` for a head"
+)]
 pub struct UnitError(pub String);
 
 /// One coordinate of a site: the neuron of an MLP site, the head of an attention site, the dimension of a residual one.
@@ -74,7 +76,8 @@ impl FromStr for Unit {
         }
         let rest = text.strip_prefix(['L', 'l']).ok_or_else(unknown)?;
         let at = rest.find(['N', 'n', 'H', 'h']).ok_or_else(unknown)?;
-        let (layer, index) = (rest[..at].parse().map_err(|_| unknown())?, rest[at + 1..].parse().map_err(|_| unknown())?);
+        let (layer, index) =
+            (rest[..at].parse().map_err(|_| unknown())?, rest[at + 1..].parse().map_err(|_| unknown())?);
         Ok(match rest.as_bytes()[at] {
             b'N' | b'n' => Unit::neuron(layer, index),
             _ => Unit::head(layer, index),

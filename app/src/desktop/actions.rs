@@ -146,7 +146,9 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
             .keys(CTRL, Key::Y)
             .enabled(session.undo.redo_name().is_some())
             .not_while_writing(),
-        Action::new(Edit, icons::CARET_RIGHT, "Next token", Deed::MoveToken(1)).keys(Modifiers::ALT, Key::ArrowRight).group(),
+        Action::new(Edit, icons::CARET_RIGHT, "Next token", Deed::MoveToken(1))
+            .keys(Modifiers::ALT, Key::ArrowRight)
+            .group(),
         Action::new(Edit, icons::ARROW_COUNTER_CLOCKWISE, "Previous token", Deed::MoveToken(-1))
             .keys(Modifiers::ALT, Key::ArrowLeft),
         Action::new(Edit, icons::CROSSHAIR, "Clear selection", Deed::Send(Command::ClearSelection))

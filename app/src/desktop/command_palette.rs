@@ -1,6 +1,8 @@
 //! The command palette: every action by a few letters of its name. It knows nothing of particular actions.
 
-use egui::{Align2, Area, FontId, Frame, Id, Key, Order, RichText, Role, ScrollArea, Sense, TextEdit, Ui, WidgetInfo, vec2};
+use egui::{
+    Align2, Area, FontId, Frame, Id, Key, Order, RichText, Role, ScrollArea, Sense, TextEdit, Ui, WidgetInfo, vec2,
+};
 
 use super::actions::Action;
 use super::theme::{Palette, icons};
@@ -54,7 +56,10 @@ impl CommandPalette {
             Frame::popup(ui.style()).inner_margin(8).show(ui, |ui| {
                 ui.set_width(WIDTH);
                 let hint = RichText::new("What do you want to do?").color(palette.text_weak);
-                let field = TextEdit::singleline(&mut self.query).hint_text(hint).desired_width(WIDTH).font(FontId::proportional(16.0));
+                let field = TextEdit::singleline(&mut self.query)
+                    .hint_text(hint)
+                    .desired_width(WIDTH)
+                    .font(FontId::proportional(16.0));
                 let field = ui.add(field.margin(8)).accessible_name("Command to find");
                 field.request_focus();
                 if field.changed() {
@@ -100,8 +105,20 @@ fn row(ui: &mut Ui, palette: &Palette, action: &Action, chosen: bool, moved: boo
     }
     let color = if chosen { palette.text_strong } else { palette.text };
     let painter = ui.painter();
-    painter.text(rect.left_center() + vec2(18.0, 0.0), Align2::CENTER_CENTER, action.icon, FontId::proportional(15.0), color);
-    painter.text(rect.left_center() + vec2(36.0, 0.0), Align2::LEFT_CENTER, &action.name, FontId::proportional(14.0), color);
+    painter.text(
+        rect.left_center() + vec2(18.0, 0.0),
+        Align2::CENTER_CENTER,
+        action.icon,
+        FontId::proportional(15.0),
+        color,
+    );
+    painter.text(
+        rect.left_center() + vec2(36.0, 0.0),
+        Align2::LEFT_CENTER,
+        &action.name,
+        FontId::proportional(14.0),
+        color,
+    );
     let mut right = rect.right() - 10.0;
     if let Some(keys) = &action.keys {
         let text = ui.ctx().format_shortcut(keys);

@@ -150,7 +150,11 @@ pub fn shortcuts_ui(ui: &Ui, palette: &Palette, actions: &[Action]) -> bool {
                 continue;
             }
             ui.add_space(6.0);
-            ui.label(RichText::new(menu.title().to_uppercase()).text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak));
+            ui.label(
+                RichText::new(menu.title().to_uppercase())
+                    .text_style(egui::TextStyle::Name("caption".into()))
+                    .color(palette.text_weak),
+            );
             Grid::new(menu.title()).num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
                 for action in with_keys() {
                     let keys = action.keys.as_ref().map_or(String::new(), |keys| ui.ctx().format_shortcut(keys));
@@ -161,7 +165,9 @@ pub fn shortcuts_ui(ui: &Ui, palette: &Palette, actions: &[Action]) -> bool {
             });
         }
         ui.add_space(6.0);
-        ui.label(RichText::new("IN THE PROMPT").text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak));
+        ui.label(
+            RichText::new("IN THE PROMPT").text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak),
+        );
         Grid::new("prompt keys").num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
             for (name, keys) in [("Run the text now", "Ctrl+Enter"), ("Move along the tokens", "Arrow keys")] {
                 ui.label(name);

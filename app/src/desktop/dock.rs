@@ -8,7 +8,9 @@ use egui::{
     Align2, Button, Color32, CursorIcon, Frame, Id, Margin, Rect, Response, RichText, Role, Sense, Stroke, Style,
     TextStyle, Ui, Visuals, WidgetInfo, WidgetText, pos2, vec2,
 };
-use egui_tiles::{Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse,
+};
 use serde::{Deserialize, Serialize};
 
 use super::panels::{Panel, PanelContext};
@@ -93,8 +95,13 @@ impl Dock {
 
     /// Panels that can be seen in this frame.
     pub fn visible(&self) -> impl Iterator<Item = &dyn Panel> {
-        let shown: Vec<&String> =
-            self.layout.tree.active_tiles().into_iter().filter_map(|tile| self.layout.tree.tiles.get(tile).and_then(pane_of)).collect();
+        let shown: Vec<&String> = self
+            .layout
+            .tree
+            .active_tiles()
+            .into_iter()
+            .filter_map(|tile| self.layout.tree.tiles.get(tile).and_then(pane_of))
+            .collect();
         self.panels.iter().map(Box::as_ref).filter(move |panel| shown.iter().any(|id| *id == panel.id()))
     }
 
@@ -104,15 +111,19 @@ impl Dock {
     }
 
     fn tile_of(&self, id: &str) -> Option<TileId> {
-        self.layout.tree.tiles.iter().find(|(_, tile)| pane_of(tile).is_some_and(|pane| pane == id)).map(|(tile, _)| *tile)
+        self.layout
+            .tree
+            .tiles
+            .iter()
+            .find(|(_, tile)| pane_of(tile).is_some_and(|pane| pane == id))
+            .map(|(tile, _)| *tile)
     }
 
     /// Draws everything.
     pub fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         self.rects.clear();
         let mut closed = Vec::new();
-        let mut behavior =
-            Behaviour { panels: &mut self.panels, ctx, rects: &mut self.rects, closed: &mut closed };
+        let mut behavior = Behaviour { panels: &mut self.panels, ctx, rects: &mut self.rects, closed: &mut closed };
         self.layout.tree.ui(&mut behavior, ui);
         for tile in closed {
             self.layout.tree.set_visible(tile, false);
@@ -265,7 +276,14 @@ impl Behavior<String> for Behaviour<'_, '_> {
         response
     }
 
-    fn top_bar_right_ui(&mut self, tiles: &Tiles<String>, ui: &mut Ui, _tile: TileId, tabs: &egui_tiles::Tabs, _: &mut f32) {
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<String>,
+        ui: &mut Ui,
+        _tile: TileId,
+        tabs: &egui_tiles::Tabs,
+        _: &mut f32,
+    ) {
         let Some(id) = tabs.active.and_then(|tile| tiles.get(tile)).and_then(pane_of) else { return };
         let Some(panel) = self.panel(id) else { return };
         let (id, title, help) = (panel.id(), panel.title(), panel.help());

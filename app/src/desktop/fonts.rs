@@ -7,8 +7,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use egui::{Context, FallbackRequest, FontData, FontDefinitions, FontFamily, FontInsert, FontProvider};
 use egui::epaint::text::{FontPriority, InsertFontFamily};
+use egui::{Context, FallbackRequest, FontData, FontDefinitions, FontFamily, FontInsert, FontProvider};
 
 use super::theme::family;
 
@@ -83,11 +83,8 @@ fn answer(ctx: &Context, questions: &Receiver<char>) {
             let Some(bytes) = face.read() else { continue };
             let insert = |family| InsertFontFamily { family, priority: FontPriority::Lowest };
             let data = FontData { index: face.index, ..FontData::from_owned(bytes) };
-            let families = vec![
-                insert(FontFamily::Proportional),
-                insert(family::semibold()),
-                insert(FontFamily::Monospace),
-            ];
+            let families =
+                vec![insert(FontFamily::Proportional), insert(family::semibold()), insert(FontFamily::Monospace)];
             ctx.add_font(FontInsert::new(&face.key(), data, families));
             ctx.request_repaint();
         }

@@ -45,9 +45,9 @@ pub fn window_icon() -> IconData {
 /// Signed distance to the mark's edge; negative inside.
 fn distance(point: Pos2) -> f32 {
     let body = point.distance(pos2(BODY.0, BODY.1)) - BODY.2;
-    let lines = BRANCHES.iter().flat_map(|(points, width)| {
-        points.windows(2).map(move |pair| segment(point, pair[0], pair[1]) - width / 2.0)
-    });
+    let lines = BRANCHES
+        .iter()
+        .flat_map(|(points, width)| points.windows(2).map(move |pair| segment(point, pair[0], pair[1]) - width / 2.0));
     lines.fold(body, f32::min)
 }
 

@@ -41,7 +41,12 @@ pub fn bar_ui(ui: &mut Ui, palette: &Palette, session: &Session, actions: &[Acti
             } else {
                 (icons::MOON, "Dark theme", crate::session::command::ThemeChoice::Dark)
             };
-            if ui.add(icon(glyph)).accessible_name(format!("Switch to {}", name.to_lowercase())).on_hover_text(name).clicked() {
+            if ui
+                .add(icon(glyph))
+                .accessible_name(format!("Switch to {}", name.to_lowercase()))
+                .on_hover_text(name)
+                .clicked()
+            {
                 chosen = Some(Deed::Send(Command::SetTheme(theme)));
             }
             let find = RichText::new(format!("{}  Find a command", icons::MAGNIFYING_GLASS)).color(palette.text_weak);
@@ -55,7 +60,8 @@ pub fn bar_ui(ui: &mut Ui, palette: &Palette, session: &Session, actions: &[Acti
             ] {
                 let verb = if matches!(command, Command::Undo) { "Undo" } else { "Redo" };
                 let button = ui.add_enabled(name.is_some(), icon(glyph)).accessible_name(verb);
-                let hint = name.map_or(format!("Nothing to {}", verb.to_lowercase()), |(verb, name)| format!("{verb}: {name}"));
+                let hint = name
+                    .map_or(format!("Nothing to {}", verb.to_lowercase()), |(verb, name)| format!("{verb}: {name}"));
                 if button.on_hover_text(&hint).on_disabled_hover_text(&hint).clicked() {
                     chosen = Some(Deed::Send(command));
                 }
@@ -72,7 +78,11 @@ pub fn bar_ui(ui: &mut Ui, palette: &Palette, session: &Session, actions: &[Acti
 /// The program's mark: a cell body with its branches.
 fn mark_ui(ui: &mut Ui, palette: &Palette) {
     let (rect, _) = ui.allocate_exact_size(egui::vec2(26.0, 22.0), egui::Sense::hover());
-    super::icon::paint(ui.painter(), egui::Rect::from_center_size(rect.center(), egui::vec2(20.0, 20.0)), palette.accent);
+    super::icon::paint(
+        ui.painter(),
+        egui::Rect::from_center_size(rect.center(), egui::vec2(20.0, 20.0)),
+        palette.accent,
+    );
 }
 
 fn item_ui(ui: &mut Ui, palette: &Palette, action: &Action) -> bool {
@@ -95,7 +105,12 @@ fn model_ui(ui: &mut Ui, palette: &Palette, session: &Session) {
             ui.label(RichText::new(name).text_style(egui::TextStyle::Name("strong".into())).color(palette.text_strong))
                 .on_hover_text(text::visible(&model.spec));
             ui.add_space(6.0);
-            let about = format!("{} · {} layers · {} parameters", model.family, model.dims.n_layers, text::count_text(model.parameters()));
+            let about = format!(
+                "{} · {} layers · {} parameters",
+                model.family,
+                model.dims.n_layers,
+                text::count_text(model.parameters())
+            );
             ui.label(RichText::new(about).color(palette.text_weak))
                 .on_hover_text(format!("{} parameters", text::grouped(model.parameters())));
         }

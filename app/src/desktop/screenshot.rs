@@ -33,9 +33,7 @@ pub fn request(ctx: &Context, rect: Rect, path: PathBuf, commands: CommandSender
     let save = move |image: std::sync::Arc<ColorImage>| {
         let work = move || {
             let notice = match save(&image, rect, scale, &path) {
-                Ok((width, height)) => {
-                    Notice::info(format!("Saved {} ({width} × {height} pixels).", path.display()))
-                }
+                Ok((width, height)) => Notice::info(format!("Saved {} ({width} × {height} pixels).", path.display())),
                 Err(error) => Notice::error("The picture could not be saved.", &error),
             };
             commands.send(Command::Notify(notice));

@@ -107,7 +107,8 @@ impl Workbench {
             (None, _) => self.saving = Some(SaveForm::new(Saved::Picture { panel: known.id(), title: known.title() })),
             (Some(path), Some(rect)) => screenshot::request(ctx, rect, path, self.session.commands()),
             (Some(_), None) => {
-                let notice = crate::session::notice::Notice::warning(format!("{} is not on the screen.", known.title()));
+                let notice =
+                    crate::session::notice::Notice::warning(format!("{} is not on the screen.", known.title()));
                 self.session.notify(notice.with_next_step("Open the panel and save the picture again"));
             }
         }
@@ -122,9 +123,12 @@ impl Workbench {
         let mut deed = actions::pressed(ui.ctx(), &actions).map(|action| action.deed.clone());
 
         let bar = |fill: Color32, margin: Margin| Frame::new().fill(fill).inner_margin(margin);
-        Bar::top("menus").frame(bar(palette.backdrop, Margin::symmetric(8, 5))).show_separator_line(false).show(ui, |ui| {
-            deed = menus::bar_ui(ui, &palette, &self.session, &actions).or(deed.take());
-        });
+        Bar::top("menus").frame(bar(palette.backdrop, Margin::symmetric(8, 5))).show_separator_line(false).show(
+            ui,
+            |ui| {
+                deed = menus::bar_ui(ui, &palette, &self.session, &actions).or(deed.take());
+            },
+        );
         let status = Bar::bottom("status").exact_size(26.0).frame(bar(palette.backdrop, Margin::symmetric(12, 0)));
         status.show_separator_line(false).show(ui, |ui| {
             deed = self.status.ui(ui, &palette, &self.session).or(deed.take());
@@ -181,7 +185,9 @@ impl Workbench {
             Deed::OpenFile => dialogs::ask_for_model(Ask::File, self.session.commands(), ctx.clone()),
             Deed::OpenFolder => dialogs::ask_for_model(Ask::Folder, self.session.commands(), ctx.clone()),
             Deed::MoveToken(by) => {
-                if let (Some(at), Some(stats)) = (self.session.focus_token(), self.session.document.results.stats.shown()) {
+                if let (Some(at), Some(stats)) =
+                    (self.session.focus_token(), self.session.document.results.stats.shown())
+                {
                     let last = stats.tokens.len().saturating_sub(1);
                     let to = at.saturating_add_signed(by).min(last);
                     self.session.commands().select(Selection::of_token(to));
@@ -249,5 +255,11 @@ fn drop_ui(ui: &Ui, palette: &Palette) {
     painter.rect_filled(rect, 0.0, palette.backdrop.gamma_multiply(0.86));
     painter.rect_stroke(rect.shrink(16.0), 12.0, Stroke::new(2.0, palette.accent), egui::StrokeKind::Inside);
     let text = RichText::new(format!("{}  Let go to open this model", icons::FOLDER_OPEN));
-    painter.text(rect.center(), Align2::CENTER_CENTER, text.text(), egui::FontId::proportional(22.0), palette.text_strong);
+    painter.text(
+        rect.center(),
+        Align2::CENTER_CENTER,
+        text.text(),
+        egui::FontId::proportional(22.0),
+        palette.text_strong,
+    );
 }

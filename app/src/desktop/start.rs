@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use egui::{
-    Align, Button, Checkbox, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Sense,
-    Stroke, TextEdit, TextStyle, Ui, vec2,
+    Align, Button, Checkbox, Color32, CornerRadius, Frame, Layout, Margin, RichText, ScrollArea, Sense, Stroke,
+    TextEdit, TextStyle, Ui, vec2,
 };
 use golgi_data::context::bytes_text;
 use golgi_data::models::{CatalogueEntry, catalogue};
@@ -84,7 +84,9 @@ impl StartScreen {
                         ui.spacing_mut().item_spacing.x = GAP;
                         let left = (width - GAP) * 0.56;
                         column(ui, left, |ui| self.begin_ui(ui, palette, session, &installed, &mut deed));
-                        column(ui, width - GAP - left, |ui| recent_ui(ui, palette, session, self.card_height, &mut deed));
+                        column(ui, width - GAP - left, |ui| {
+                            recent_ui(ui, palette, session, self.card_height, &mut deed)
+                        });
                     });
                     ui.add_space(14.0);
                     caption(ui, palette, "Catalogue");
@@ -96,15 +98,24 @@ impl StartScreen {
         deed
     }
 
-    fn begin_ui(&mut self, ui: &mut Ui, palette: &Palette, session: &Session, installed: &[bool], deed: &mut Option<Deed>) {
+    fn begin_ui(
+        &mut self,
+        ui: &mut Ui,
+        palette: &Palette,
+        session: &Session,
+        installed: &[bool],
+        deed: &mut Option<Deed>,
+    ) {
         caption(ui, palette, "Begin");
         let drawn = card(ui, palette, palette.panel, |ui| {
             let starter = &catalogue()[0];
             let there = installed.first() == Some(&true);
             let fetching = fetch_job(session, starter);
             let size = bytes_text(starter.bytes());
-            let label = if there { format!("Open {}", starter.title) } else { format!("Get {} ({size})", starter.title) };
-            let text = RichText::new(label).text_style(TextStyle::Name("strong".into())).size(15.0).color(palette.on_accent);
+            let label =
+                if there { format!("Open {}", starter.title) } else { format!("Get {} ({size})", starter.title) };
+            let text =
+                RichText::new(label).text_style(TextStyle::Name("strong".into())).size(15.0).color(palette.on_accent);
             let busy = fetching.is_some() || is_opening(session);
             let button = Button::new(text).fill(palette.accent_fill).min_size(vec2(ui.available_width(), 42.0));
             if ui.add_enabled(!busy, button).clicked() {
@@ -127,26 +138,45 @@ impl StartScreen {
                 if ui.button(format!("{}  Choose a file…", icons::FILE)).accessible_name("Choose a file").clicked() {
                     *deed = Some(Deed::OpenFile);
                 }
-                if ui.button(format!("{}  Choose a folder…", icons::FOLDER_OPEN)).accessible_name("Choose a folder").clicked() {
+                if ui
+                    .button(format!("{}  Choose a folder…", icons::FOLDER_OPEN))
+                    .accessible_name("Choose a folder")
+                    .clicked()
+                {
                     *deed = Some(Deed::OpenFolder);
                 }
             });
             ui.horizontal(|ui| {
                 let hint = RichText::new("Path, catalogue name or hf://org/model").color(palette.text_weak);
-                let field = TextEdit::singleline(&mut self.address).hint_text(hint).desired_width(ui.available_width() - 74.0);
+                let field =
+                    TextEdit::singleline(&mut self.address).hint_text(hint).desired_width(ui.available_width() - 74.0);
                 let field = ui.add(field.margin(Margin::symmetric(8, 5))).accessible_name("Address of a model");
                 let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
                 let usable = !self.address.trim().is_empty();
-                if ui.add_enabled(usable, Button::new("Open").min_size(vec2(60.0, 0.0))).clicked() || entered && usable {
+                if ui.add_enabled(usable, Button::new("Open").min_size(vec2(60.0, 0.0))).clicked() || entered && usable
+                {
                     *deed = Some(Deed::Send(Command::OpenModel(self.address.trim().to_owned())));
                 }
             });
-            ui.label(RichText::new("GGUF, safetensors, PyTorch files and Hugging Face folders. Nothing in them is executed.").small().color(palette.text_weak));
+            ui.label(
+                RichText::new(
+                    "GGUF, safetensors, PyTorch files and Hugging Face folders. Nothing in them is executed.",
+                )
+                .small()
+                .color(palette.text_weak),
+            );
         });
         self.card_height = drawn - 2.0 * f32::from(CARD);
     }
 
-    fn catalogue_ui(&mut self, ui: &mut Ui, palette: &Palette, session: &Session, installed: &[bool], deed: &mut Option<Deed>) {
+    fn catalogue_ui(
+        &mut self,
+        ui: &mut Ui,
+        palette: &Palette,
+        session: &Session,
+        installed: &[bool],
+        deed: &mut Option<Deed>,
+    ) {
         let width = ui.available_width();
         let columns = if width > 760.0 { 2 } else { 1 };
         let each = (width - GAP * (columns - 1) as f32) / columns as f32;
@@ -192,7 +222,11 @@ impl StartScreen {
             ui.horizontal(|ui| {
                 let mut ready = true;
                 if there {
-                    if ui.add_enabled(!is_opening(session), Button::new("Open")).accessible_name(format!("Open {}", entry.title)).clicked() {
+                    if ui
+                        .add_enabled(!is_opening(session), Button::new("Open"))
+                        .accessible_name(format!("Open {}", entry.title))
+                        .clicked()
+                    {
                         *deed = Some(Deed::Send(Command::OpenModel(entry.name.into())));
                     }
                 } else {
@@ -241,10 +275,12 @@ fn head_ui(ui: &mut Ui, palette: &Palette, session: &Session, deed: &mut Option<
 fn state_ui(ui: &mut Ui, palette: &Palette, session: &Session, deed: &mut Option<Deed>) {
     match &session.document.model {
         Loadable::Loading { .. } => {
-            card(ui, palette, palette.raised, |ui| match session.jobs.running().find(|job| job.title.starts_with("Open ")) {
-                Some(job) => job_ui(ui, palette, job, deed),
-                None => {
-                    ui.label("Opening a model…");
+            card(ui, palette, palette.raised, |ui| {
+                match session.jobs.running().find(|job| job.title.starts_with("Open ")) {
+                    Some(job) => job_ui(ui, palette, job, deed),
+                    None => {
+                        ui.label("Opening a model…");
+                    }
                 }
             });
             ui.add_space(8.0);
@@ -258,7 +294,8 @@ fn state_ui(ui: &mut Ui, palette: &Palette, session: &Session, deed: &mut Option
 }
 
 fn failure_ui(ui: &mut Ui, palette: &Palette, session: &Session, notice: &Notice, deed: &mut Option<Deed>) {
-    let frame = Frame::new().fill(palette.panel).stroke(Stroke::new(1.0, palette.error)).corner_radius(CornerRadius::same(8));
+    let frame =
+        Frame::new().fill(palette.panel).stroke(Stroke::new(1.0, palette.error)).corner_radius(CornerRadius::same(8));
     frame.inner_margin(Margin::same(14)).show(ui, |ui| {
         ui.set_width(ui.available_width());
         ui.horizontal_top(|ui| {
@@ -309,7 +346,9 @@ fn recent_row_ui(ui: &mut Ui, palette: &Palette, model: &RecentModel, deed: &mut
     if response.hovered() || response.has_focus() {
         ui.painter().rect_filled(rect, 6.0, palette.raised);
     }
-    let mut inner = ui.new_child(egui::UiBuilder::new().max_rect(rect.shrink2(vec2(8.0, 4.0))).layout(Layout::left_to_right(Align::Center)));
+    let mut inner = ui.new_child(
+        egui::UiBuilder::new().max_rect(rect.shrink2(vec2(8.0, 4.0))).layout(Layout::left_to_right(Align::Center)),
+    );
     inner.label(RichText::new(icons::STACK).size(18.0).color(palette.text_weak));
     inner.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 0.0;
@@ -318,7 +357,8 @@ fn recent_row_ui(ui: &mut Ui, palette: &Palette, model: &RecentModel, deed: &mut
         ui.label(RichText::new(text::shortened(&about, 60)).small().color(palette.text_weak));
     });
     inner.with_layout(Layout::right_to_left(Align::Center), |ui| {
-        let forget = Button::new(RichText::new(icons::X).size(11.0).color(palette.text_weak)).frame_when_inactive(false);
+        let forget =
+            Button::new(RichText::new(icons::X).size(11.0).color(palette.text_weak)).frame_when_inactive(false);
         if ui.add(forget).accessible_name(format!("Forget {name}")).on_hover_text("Forget").clicked() {
             *deed = Some(Deed::Send(Command::ForgetRecent(model.spec.clone())));
         }

@@ -39,11 +39,13 @@ impl StatusBar {
             if let Some(stats) = session.document.results.stats.shown() {
                 let tokens = stats.tokens.len();
                 let loss = stats.mean_loss.map_or(String::new(), |loss| format!(" · loss {loss:.3} nats/token"));
-                ui.label(weak(format!("{tokens} tokens{loss}"))).on_hover_text("Length of the prompt and its mean loss");
+                ui.label(weak(format!("{tokens} tokens{loss}")))
+                    .on_hover_text("Length of the prompt and its mean loss");
             }
             let selected = selection_text(session);
             if !selected.is_empty() {
-                ui.label(weak(format!("{}  {selected}", icons::CROSSHAIR))).on_hover_text("What is selected; Esc clears it");
+                ui.label(weak(format!("{}  {selected}", icons::CROSSHAIR)))
+                    .on_hover_text("What is selected; Esc clears it");
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| right_ui(ui, palette, session, &mut chosen));
         });

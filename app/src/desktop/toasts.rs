@@ -26,7 +26,8 @@ pub fn ui(ui: &Ui, palette: &Palette, notices: &Notices, commands: &CommandSende
     let floating: Vec<&Listed> = notices.list().iter().rev().filter(|l| l.floats_for().is_some()).take(MOST).collect();
     let Some(soonest) = floating.iter().filter_map(|listed| listed.floats_for()).min() else { return };
     ui.ctx().request_repaint_after(soonest);
-    let area = Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0));
+    let area =
+        Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0));
     area.show(ui.ctx(), |ui| {
         ui.with_layout(Layout::bottom_up(Align::Max), |ui| {
             for listed in floating {

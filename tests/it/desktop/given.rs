@@ -23,11 +23,7 @@ pub fn stats() -> TokenStats {
     };
     let candidate = |id, text: &str, prob| Candidate { id, text: text.to_owned(), prob, logit: 1.0 };
     let next = vec![candidate(14, " down", 0.5), candidate(99, "\u{202e}up", 0.25)];
-    TokenStats {
-        tokens: (0..TOKENS.len()).map(token).collect(),
-        mean_loss: Some(2.5),
-        next: vec![next; TOKENS.len()],
-    }
+    TokenStats { tokens: (0..TOKENS.len()).map(token).collect(), mean_loss: Some(2.5), next: vec![next; TOKENS.len()] }
 }
 
 /// ` down` falls from 50 % to 10 %.
@@ -66,11 +62,27 @@ pub fn model() -> ModelInfo {
         has_heads,
         is_residual,
     };
-    let mut sites = vec![site(Site::Embed, "[batch, pos, 8]", "token embedding", Some("model.embed_tokens".into()), 8, false, true)];
+    let mut sites = vec![site(
+        Site::Embed,
+        "[batch, pos, 8]",
+        "token embedding",
+        Some("model.embed_tokens".into()),
+        8,
+        false,
+        true,
+    )];
     for layer in 0..LAYERS as u32 {
         let alias = |rest: &str| Some(format!("model.layers.{layer}{rest}"));
         let at = |point| Site::block(layer, point);
-        sites.push(site(at(BlockPoint::Q), "[batch, pos, 2, 4]", "queries", alias(".self_attn.q_proj"), 2, true, false));
+        sites.push(site(
+            at(BlockPoint::Q),
+            "[batch, pos, 2, 4]",
+            "queries",
+            alias(".self_attn.q_proj"),
+            2,
+            true,
+            false,
+        ));
         sites.push(site(at(BlockPoint::Z), "[batch, pos, 2, 4]", "values mixed", None, 2, true, false));
         sites.push(site(at(BlockPoint::MlpPost), "[batch, pos, 40]", "neuron activations", None, 40, false, false));
         sites.push(site(at(BlockPoint::ResidPost), "[batch, pos, 8]", "residual stream", alias(""), 8, false, true));

@@ -134,7 +134,9 @@ fn only_the_latest_text_arrives() {
         live.send(Command::SetPrompt("the cat ".repeat(n)));
         live.session.update();
     }
-    live.until("last text", |session| session.document.results.stats.get().is_some_and(|stats| stats.tokens.len() == 58));
+    live.until("last text", |session| {
+        session.document.results.stats.get().is_some_and(|stats| stats.tokens.len() == 58)
+    });
     live.until("rest", |session| session.jobs.running().next().is_none());
     assert_eq!(live.session.document.tokens().len(), 58, "no stale answer came behind it");
 }

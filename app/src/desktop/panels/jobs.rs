@@ -38,7 +38,11 @@ impl Panel for JobsPanel {
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         let (jobs, notices) = (ctx.session.jobs.list(), ctx.session.notices.list());
         if jobs.is_empty() && notices.is_empty() {
-            placeholder::empty(ui, "Nothing is running", "Work in the background and everything there is to tell appears here.");
+            placeholder::empty(
+                ui,
+                "Nothing is running",
+                "Work in the background and everything there is to tell appears here.",
+            );
             return;
         }
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
@@ -62,7 +66,9 @@ impl Panel for JobsPanel {
 
 fn heading_ui(ui: &mut Ui, palette: &Palette, name: &str, clear: &str, on_clear: impl FnOnce()) {
     ui.horizontal(|ui| {
-        ui.label(RichText::new(name.to_uppercase()).text_style(TextStyle::Name("caption".into())).color(palette.text_weak));
+        ui.label(
+            RichText::new(name.to_uppercase()).text_style(TextStyle::Name("caption".into())).color(palette.text_weak),
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let button = Button::new(RichText::new("Clear").small()).frame_when_inactive(false).small();
             if ui.add(button).accessible_name(clear).clicked() {

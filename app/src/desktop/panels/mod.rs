@@ -3,11 +3,11 @@
 //! The menu, the palette, the help and the tests loop over that list. A panel reads the session and sends commands; it never
 //! changes anything itself, never waits and computes nothing that could take longer than a frame.
 
+use crate::session::Session;
 use crate::session::command::{Command, CommandSender};
 use crate::session::document::Document;
 use crate::session::results::{ResultKind, Results};
 use crate::session::selection::Selection;
-use crate::session::Session;
 
 use super::theme::Palette;
 

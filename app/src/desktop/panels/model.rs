@@ -45,7 +45,9 @@ impl Panel for ModelPanel {
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         match &ctx.document().model {
-            Loadable::Empty => placeholder::empty(ui, "No model is open", "Choose one on the start screen (Ctrl+N), or drop a file."),
+            Loadable::Empty => {
+                placeholder::empty(ui, "No model is open", "Choose one on the start screen (Ctrl+N), or drop a file.")
+            }
             Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "the model", progress),
             Loadable::Failed(notice) => {
                 if placeholder::failed(ui, notice)
@@ -65,7 +67,8 @@ impl ModelPanel {
         ui.add_space(6.0);
         ui.horizontal(|ui| {
             let hint = RichText::new("Filter sites").color(ctx.palette.text_weak);
-            let field = TextEdit::singleline(&mut self.filter).hint_text(hint).desired_width(ui.available_width() - 76.0);
+            let field =
+                TextEdit::singleline(&mut self.filter).hint_text(hint).desired_width(ui.available_width() - 76.0);
             ui.add(field).accessible_name("Filter sites");
             let toggle = ui.add(Button::selectable(self.hub_names, "HF names"));
             if toggle.on_hover_text("Name sites as Hugging Face's implementation names its modules").clicked() {
@@ -93,7 +96,8 @@ impl ModelPanel {
     /// Embeddings, blocks, head. Returns whether anything was drawn.
     fn tree_ui(&self, ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo, filter: &str) -> bool {
         let first_block = model.sites.iter().position(|site| site.site.layer().is_some()).unwrap_or(model.sites.len());
-        let behind = model.sites.iter().rposition(|site| site.site.layer().is_some()).map_or(first_block, |last| last + 1);
+        let behind =
+            model.sites.iter().rposition(|site| site.site.layer().is_some()).map_or(first_block, |last| last + 1);
         let (before, rest) = model.sites.split_at(first_block);
         let (blocks, after) = rest.split_at(behind - first_block);
         let mut found = self.group_ui(ctx, ui, "Embedding", model.embedding_parameters, None, before, filter);
@@ -231,7 +235,12 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
         ui.label(RichText::new(name).text_style(TextStyle::Heading).color(ctx.palette.text_strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let copy = Button::new(RichText::new(icons::COPY).size(14.0)).frame_when_inactive(false);
-            if ui.add(copy).accessible_name("Copy the model's address").on_hover_text("Copy the model's address").clicked() {
+            if ui
+                .add(copy)
+                .accessible_name("Copy the model's address")
+                .on_hover_text("Copy the model's address")
+                .clicked()
+            {
                 ui.ctx().copy_text(model.spec.clone());
             }
         });

@@ -3,7 +3,9 @@
 mod generate;
 mod next;
 
-use egui::{Align, Button, ComboBox, Key, KeyboardShortcut, Layout, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2};
+use egui::{
+    Align, Button, ComboBox, Key, KeyboardShortcut, Layout, Modifiers, RichText, ScrollArea, TextEdit, Ui, vec2,
+};
 use golgi_analysis::prompt::token_stats::{TokenStat, TokenStats};
 
 use super::{Panel, PanelContext};
@@ -97,7 +99,11 @@ impl Panel for PromptPanel {
     }
 
     fn needs(&self) -> &'static [ResultKind] {
-        if self.color_by == ColorBy::Unit { &[ResultKind::TokenStats, ResultKind::UnitPage] } else { &[ResultKind::TokenStats] }
+        if self.color_by == ColorBy::Unit {
+            &[ResultKind::TokenStats, ResultKind::UnitPage]
+        } else {
+            &[ResultKind::TokenStats]
+        }
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
@@ -124,8 +130,10 @@ impl PromptPanel {
         let line = ui.text_style_height(&egui::TextStyle::Body) + 2.0;
         let field = ScrollArea::vertical().id_salt("text").max_height(line * (rows as f32 + 2.0)).show(ui, |ui| {
             let hint = RichText::new("Type a text for the model to read").color(ctx.palette.text_weak);
-            let field = TextEdit::multiline(&mut self.draft).hint_text(hint).desired_rows(rows).desired_width(f32::INFINITY);
-            ui.add(field.return_key(KeyboardShortcut::new(Modifiers::NONE, Key::Enter)).margin(8)).accessible_name("Prompt")
+            let field =
+                TextEdit::multiline(&mut self.draft).hint_text(hint).desired_rows(rows).desired_width(f32::INFINITY);
+            ui.add(field.return_key(KeyboardShortcut::new(Modifiers::NONE, Key::Enter)).margin(8))
+                .accessible_name("Prompt")
         });
         let field = field.inner;
         if field.changed() {
@@ -182,7 +190,11 @@ impl PromptPanel {
         let document = ctx.document();
         let tokenless = document.model().is_some_and(|model| !model.has_tokenizer);
         if tokenless {
-            placeholder::empty(ui, "This model has no tokenizer", "Open a folder that has a tokenizer.json beside the weights, to run text.");
+            placeholder::empty(
+                ui,
+                "This model has no tokenizer",
+                "Open a folder that has a tokenizer.json beside the weights, to run text.",
+            );
             return;
         }
         let stats = &ctx.results().stats;
@@ -207,7 +219,9 @@ impl PromptPanel {
         if size.x > 2.0 * TABLE {
             ui.horizontal_top(|ui| {
                 let left = vec2(size.x - TABLE - 18.0, size.y);
-                ui.allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| self.strip_ui(ctx, ui, stats, size.y - 24.0));
+                ui.allocate_ui_with_layout(left, Layout::top_down(Align::Min), |ui| {
+                    self.strip_ui(ctx, ui, stats, size.y - 24.0)
+                });
                 ui.separator();
                 ui.allocate_ui_with_layout(vec2(TABLE, size.y), Layout::top_down(Align::Min), |ui| {
                     next::table_ui(ctx, ui, stats, focus);

@@ -149,7 +149,9 @@ pub(super) fn effect(
     let mut bench = Bench::new(hosted, budget, ctx)?;
     bench.prepare(&subject.prompt, &[])?;
     bench.prepare(&subject.prompt, &subject.interventions)?;
-    let (Some(before), Some(after)) = (&bench.runs.original, &bench.runs.changed) else { return Err(Failure::Cancelled) };
+    let (Some(before), Some(after)) = (&bench.runs.original, &bench.runs.changed) else {
+        return Err(Failure::Cancelled);
+    };
     effects::effect(bench.model, before, after, position(subject, after), 10)
         .map_err(failed("The effect of the interventions could not be computed.", ctx))
 }

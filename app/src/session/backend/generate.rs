@@ -42,7 +42,8 @@ impl Backend {
         let active = if document.show_original { Vec::new() } else { document.interventions.clone() };
         let (sender, stream) = bounded(MOST_TOKENS);
         let work = move |hosted: &mut Hosted, ctx: &RunContext| {
-            let failed = |error: &(dyn std::error::Error + 'static)| Failure::of("The text could not be continued.", error, ctx);
+            let failed =
+                |error: &(dyn std::error::Error + 'static)| Failure::of("The text could not be continued.", error, ctx);
             let Hosted { model, traces, .. } = hosted;
             let model = model.as_ref().ok_or_else(|| Failure::Failed(Notice::failure("No model is open.")))?;
             let tokenizer = model.tokenizer().map_err(|error| failed(&error))?;
@@ -65,10 +66,9 @@ impl Backend {
             generate(&model.model, &tokens, &options, &mut edits, ctx, &mut |step| {
                 all.push(step.token);
                 let decoded = tokenizer.decode(&all);
-                let text = decoded.strip_prefix(&before).map_or_else(
-                    || tokenizer.decode(&all[tokens.len()..]),
-                    ToOwned::to_owned,
-                );
+                let text = decoded
+                    .strip_prefix(&before)
+                    .map_or_else(|| tokenizer.decode(&all[tokens.len()..]), ToOwned::to_owned);
                 let streamed = Streamed { piece: model.piece(step.token), prob: step.log_prob.exp(), text };
                 // The channel holds every token there can be; it is closed only when nobody reads any more. While a job runs
                 // the window looks by itself, at its own pace.

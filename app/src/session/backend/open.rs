@@ -77,9 +77,8 @@ impl Backend {
             session.notify(Notice::warning(warning));
         }
         let before = session.document.model.shown().cloned();
-        let answer = answer.unwrap_or_else(|error| {
-            Err(Failure::Failed(Notice::error("The model could not be opened.", &error)))
-        });
+        let answer = answer
+            .unwrap_or_else(|error| Err(Failure::Failed(Notice::error("The model could not be opened.", &error))));
         match answer {
             Ok(info) => {
                 session.jobs.end(job, JobState::Done);
@@ -111,7 +110,9 @@ impl Backend {
                 };
                 session.document.model = match before {
                     Some(before) => Loadable::Ready(before),
-                    None if notice.severity == crate::session::notice::Severity::Error => Loadable::Failed(notice.clone()),
+                    None if notice.severity == crate::session::notice::Severity::Error => {
+                        Loadable::Failed(notice.clone())
+                    }
                     None => Loadable::Empty,
                 };
                 session.notify(notice);
@@ -154,9 +155,9 @@ impl Backend {
             let answer = match fetching.answer.try_recv() {
                 Ok(answer) => answer,
                 Err(TryRecvError::Empty) => return true,
-                Err(TryRecvError::Disconnected) => {
-                    Err(Failure::Failed(Notice::failure("The download ended unexpectedly.").with_next_step("Try again")))
-                }
+                Err(TryRecvError::Disconnected) => Err(Failure::Failed(
+                    Notice::failure("The download ended unexpectedly.").with_next_step("Try again"),
+                )),
             };
             match answer {
                 Ok(()) => {

@@ -68,7 +68,8 @@ impl<T: Send + 'static> Slot<T> {
         if let Some(flight) = self.flight.take() {
             self.flight = self.land(flight, result, wanted.as_ref(), round.jobs);
         }
-        let Some(subject) = wanted.filter(|subject| self.flight.is_none() && self.have.as_ref() != Some(subject)) else {
+        let Some(subject) = wanted.filter(|subject| self.flight.is_none() && self.have.as_ref() != Some(subject))
+        else {
             return;
         };
         let ctx = RunContext::new(0);

@@ -150,14 +150,17 @@ impl AddForm {
 
 fn selected(ctx: &PanelContext<'_>, model: &ModelInfo) -> Option<Target> {
     let unit = ctx.selection.unit.clone().filter(|unit| model.has_unit(unit)).map(Target::Unit);
-    let site = || ctx.selection.site.as_ref().filter(|site| model.site(site).is_some()).map(|site| Target::Sites(site.into()));
+    let site =
+        || ctx.selection.site.as_ref().filter(|site| model.site(site).is_some()).map(|site| Target::Sites(site.into()));
     unit.or_else(site)
 }
 
 /// The neuron that a target is, if it is one.
 fn neuron(target: &Target) -> Option<(u32, &Unit)> {
     match target {
-        Target::Unit(unit) if unit.site.point() == Some(BlockPoint::MlpPost) => unit.site.layer().map(|layer| (layer, unit)),
+        Target::Unit(unit) if unit.site.point() == Some(BlockPoint::MlpPost) => {
+            unit.site.layer().map(|layer| (layer, unit))
+        }
         _ => None,
     }
 }

@@ -66,7 +66,8 @@ fn head_ui(
         if ui.add(Checkbox::without_text(&mut enabled)).accessible_name(format!("Apply {title}")).changed() {
             ctx.send(Command::ToggleIntervention(index));
         }
-        let shown = RichText::new(text::shortened(&text::visible(&title), 46)).text_style(egui::TextStyle::Name("strong".into()));
+        let shown = RichText::new(text::shortened(&text::visible(&title), 46))
+            .text_style(egui::TextStyle::Name("strong".into()));
         let shown = shown.color(if intervention.enabled { palette.text_strong } else { palette.text_weak });
         let label = ui.add(egui::Label::new(shown).sense(egui::Sense::click()));
         if let Some(unit) = unit.filter(|_| label.on_hover_text("Click to select it").clicked()) {
@@ -76,7 +77,8 @@ fn head_ui(
             ui.spacing_mut().item_spacing.x = 0.0;
             ui.spacing_mut().button_padding.x = 5.0;
             let small = |icon: &str| Button::new(RichText::new(icon).size(13.0)).frame_when_inactive(false).small();
-            if ui.add(small(icons::TRASH)).accessible_name(format!("Remove {title}")).on_hover_text("Remove").clicked() {
+            if ui.add(small(icons::TRASH)).accessible_name(format!("Remove {title}")).on_hover_text("Remove").clicked()
+            {
                 ctx.send(Command::RemoveIntervention(index));
             }
             let down = ui.add_enabled(index + 1 < count, small(icons::ARROW_DOWN));
@@ -111,7 +113,11 @@ fn edit_ui(ctx: &PanelContext<'_>, ui: &mut Ui, edit: &mut Edit) -> bool {
         .response
         .accessible_name("What is done");
     let mut number = |ui: &mut Ui, value: &mut f64, speed: f64, name: &str| {
-        changed |= ui.add(DragValue::new(value).speed(speed).max_decimals(3)).accessible_name(name).on_hover_text(name).changed();
+        changed |= ui
+            .add(DragValue::new(value).speed(speed).max_decimals(3))
+            .accessible_name(name)
+            .on_hover_text(name)
+            .changed();
     };
     match edit {
         Edit::Set { value } => number(ui, value, 0.05, "value"),
@@ -251,7 +257,8 @@ fn positions_ui(ctx: &PanelContext<'_>, ui: &mut Ui, positions: &mut Positions) 
             ui.data_mut(|data| data.remove::<String>(id));
         }
         if field.changed() || field.lost_focus() {
-            let parsed: Option<Vec<i64>> = draft.split(',').map(|part| part.trim().replace('−', "-").parse().ok()).collect();
+            let parsed: Option<Vec<i64>> =
+                draft.split(',').map(|part| part.trim().replace('−', "-").parse().ok()).collect();
             if let Some(parsed) = parsed.filter(|parsed| !parsed.is_empty()) {
                 *list = parsed;
             }
@@ -274,7 +281,9 @@ pub(super) fn unit_of(intervention: &Intervention) -> Option<Unit> {
 pub(super) fn describe(intervention: &Intervention) -> String {
     let verb = match &intervention.edit {
         Edit::Add { direction, .. } => return format!("add {} to {}", direction_name(direction), intervention.site),
-        Edit::ProjectOut { direction } => return format!("remove {} from {}", direction_name(direction), intervention.site),
+        Edit::ProjectOut { direction } => {
+            return format!("remove {} from {}", direction_name(direction), intervention.site);
+        }
         edit => edit.name(),
     };
     match unit_of(intervention) {

@@ -56,7 +56,8 @@ fn effect_ui(ctx: &PanelContext<'_>, ui: &mut Ui, effect: &Effect) {
         });
         // An area of its own: bringing the selected token into view must not move the list above.
         let area = egui::ScrollArea::vertical().id_salt("effect tokens").max_height(110.0);
-        let strip = area.show(ui, |ui| token_strip(ui, "effect", &tokens, &values, &scale, Some(effect.position), ctx.hover.token));
+        let strip = area
+            .show(ui, |ui| token_strip(ui, "effect", &tokens, &values, &scale, Some(effect.position), ctx.hover.token));
         let strip = strip.inner;
         if let Some(pos) = strip.hovered {
             ctx.set_hover(Selection::of_token(pos));
@@ -72,7 +73,9 @@ fn effect_ui(ctx: &PanelContext<'_>, ui: &mut Ui, effect: &Effect) {
 fn head_ui(ctx: &PanelContext<'_>, ui: &mut Ui, effect: &Effect) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing.x = 5.0;
-        let strong = |text: String| RichText::new(text).text_style(TextStyle::Name("strong".into())).color(ctx.palette.text_strong);
+        let strong = |text: String| {
+            RichText::new(text).text_style(TextStyle::Name("strong".into())).color(ctx.palette.text_strong)
+        };
         ui.weak(format!("At position {}: KL", effect.position)).on_hover_text("KL(before ‖ after) = Σ p·ln(p/q), nats");
         ui.label(strong(format!("{} nats", number::short(effect.kl))));
         if let (Some(before), Some(after)) = (effect.loss_before, effect.loss_after) {
@@ -127,7 +130,10 @@ fn row_ui(ctx: &PanelContext<'_>, ui: &mut Ui, row: &EffectRow) {
     for (column, prob, percent) in [(left, row.before, &before), (right, row.after, &after)] {
         let painter = ui.painter_at(column);
         let mid = column.center().y;
-        let track = egui::Rect::from_min_max(egui::pos2(column.left(), mid - 4.0), egui::pos2(column.right() - 54.0, mid + 4.0));
+        let track = egui::Rect::from_min_max(
+            egui::pos2(column.left(), mid - 4.0),
+            egui::pos2(column.right() - 54.0, mid + 4.0),
+        );
         if track.width() > 8.0 {
             bar::paint(&painter, track, prob, ui.visuals());
         }

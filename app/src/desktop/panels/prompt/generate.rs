@@ -36,9 +36,14 @@ impl Controls {
             return;
         }
         let ready = possible && !document.prompt.is_empty();
-        let button = ui.add_enabled(ready, Button::new(format!("{}  Continue", icons::LIGHTNING))).accessible_name("Continue");
+        let button =
+            ui.add_enabled(ready, Button::new(format!("{}  Continue", icons::LIGHTNING))).accessible_name("Continue");
         let why = if possible { "Type a text first" } else { "This needs an open model that predicts the next token" };
-        if button.on_hover_text("Let the model write on, with your interventions in force").on_disabled_hover_text(why).clicked() {
+        if button
+            .on_hover_text("Let the model write on, with your interventions in force")
+            .on_disabled_hover_text(why)
+            .clicked()
+        {
             ctx.send(Command::Generate(self.request));
         }
         ui.menu_button(icons::SLIDERS_HORIZONTAL, |ui| self.options_ui(ui))
@@ -55,7 +60,8 @@ impl Controls {
             ui.add(DragValue::new(&mut request.max_tokens).range(1..=1024)).labelled_by(label.id);
             ui.end_row();
             let label = ui.label("Temperature").on_hover_text("0 always takes the most probable token");
-            ui.add(DragValue::new(&mut request.temperature).range(0.0..=4.0).speed(0.02).max_decimals(2)).labelled_by(label.id);
+            ui.add(DragValue::new(&mut request.temperature).range(0.0..=4.0).speed(0.02).max_decimals(2))
+                .labelled_by(label.id);
             ui.end_row();
             let label = ui.label("Seed");
             ui.add_enabled(request.temperature > 0.0, DragValue::new(&mut request.seed)).labelled_by(label.id);
@@ -67,16 +73,25 @@ impl Controls {
 /// Draws the continuation, if there is one.
 pub(super) fn result_ui(ctx: &PanelContext<'_>, ui: &mut Ui) {
     let Some(generated) = &ctx.document().generated else { return };
-    let frame = Frame::new().fill(ctx.palette.raised).stroke(Stroke::new(1.0, ctx.palette.line)).corner_radius(CornerRadius::same(6));
+    let frame = Frame::new()
+        .fill(ctx.palette.raised)
+        .stroke(Stroke::new(1.0, ctx.palette.line))
+        .corner_radius(CornerRadius::same(6));
     frame.inner_margin(Margin::symmetric(10, 8)).show(ui, |ui| {
         ui.set_width(ui.available_width());
-        ScrollArea::vertical().id_salt("continuation").max_height(96.0).auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| text_ui(ui, generated));
+        ScrollArea::vertical()
+            .id_salt("continuation")
+            .max_height(96.0)
+            .auto_shrink([false, true])
+            .stick_to_bottom(true)
+            .show(ui, |ui| text_ui(ui, generated));
         ui.horizontal(|ui| {
             if generated.running {
                 ui.weak(format!("{} tokens so far", generated.tokens.len()));
                 return;
             }
-            let keep = ui.add_enabled(!generated.text.is_empty(), Button::new(format!("{}  Keep", icons::CHECK)).small());
+            let keep =
+                ui.add_enabled(!generated.text.is_empty(), Button::new(format!("{}  Keep", icons::CHECK)).small());
             if keep.accessible_name("Keep the continuation").on_hover_text("Append it to the text").clicked() {
                 ctx.send(Command::AcceptGeneration);
             }

@@ -57,7 +57,10 @@ pub(super) fn table_ui(ctx: &PanelContext<'_>, ui: &mut Ui, stats: &TokenStats, 
             painter.text(rect.right_center() - vec2(10.0, 0.0), Align2::RIGHT_CENTER, percent, small, color);
             response.on_hover_ui(|ui| {
                 ui.strong(label.as_str());
-                ui.label(format!("id {}, logit {:.3}, probability {:.4}", candidate.id, candidate.logit, candidate.prob));
+                ui.label(format!(
+                    "id {}, logit {:.3}, probability {:.4}",
+                    candidate.id, candidate.logit, candidate.prob
+                ));
                 if is_next {
                     ui.label("This is the token that follows in the text.");
                 }
