@@ -37,6 +37,7 @@ impl Menu {
 
 /// What an action does.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a few of them live at a time, for one click")]
 pub enum Deed {
     /// Sends a command.
     Send(Command),

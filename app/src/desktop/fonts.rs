@@ -167,7 +167,7 @@ fn face_of(database: &fontdb::Database, info: &fontdb::FaceInfo) -> Option<Face>
         fontdb::Source::File(path) | fontdb::Source::SharedFile(path, _) => path.clone(),
         fontdb::Source::Binary(_) => return None,
     };
-    let covers = database.with_face_data(info.id, |data, index| coverage(data, index))??;
+    let covers = database.with_face_data(info.id, coverage)??;
     let name = info.families.first().map(|(name, _)| name.clone())?;
     Some(Face { path, index: info.index, name, covers })
 }

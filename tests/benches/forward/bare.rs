@@ -41,7 +41,7 @@ pub fn forward(model: &Transformer, tokens: &Tensor) -> Tensor {
         let pattern = (scores.view([batch, heads, pos, pos]) + &mask).softmax(-1, Kind::Float);
         let z = pattern.view([batch, kv, group * pos, pos]).matmul(&v.permute([0, 2, 1, 3]));
         let z = z.view([batch, kv, group, pos, d]).permute([0, 3, 1, 2, 4]).reshape([batch, pos, heads * d]);
-        x = x + linear(&z, &block.attn.o.weight);
+        x += linear(&z, &block.attn.o.weight);
         let read = rms(&x, &block.ln2.gain, block.ln2.eps);
         let linear_branch = block.mlp.pre_linear.as_ref().map(|branch| linear(&read, &branch.weight));
         let gate = linear(&read, &block.mlp.pre.weight).silu();
@@ -49,7 +49,7 @@ pub fn forward(model: &Transformer, tokens: &Tensor) -> Tensor {
             Some(branch) => gate * branch,
             None => gate,
         };
-        x = x + linear(&post, &block.mlp.down.weight);
+        x += linear(&post, &block.mlp.down.weight);
     }
     match &model.head {
         Head::Lm { norm: Some(norm), unembed, .. } => linear(&rms(&x, &norm.gain, norm.eps), &unembed.weight),

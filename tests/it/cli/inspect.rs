@@ -49,5 +49,5 @@ fn a_tokenizer_is_described() {
     let golgi = Golgi::new();
     let model = golgi.worded("llama");
     let document = golgi.json("golgi.inspect/1", &["inspect", &model]);
-    assert_eq!(document["network"]["tokenizer"]["entries"], 10);
+    assert_eq!(document["network"]["tokenizer"]["entries"], 96);
 }

@@ -129,8 +129,10 @@ impl Golgi {
         for name in ["config.json", "model.safetensors"] {
             std::fs::copy(Path::new(&reference(family)).join(name), folder.join(name)).unwrap();
         }
-        let vocab: serde_json::Map<String, Value> =
-            WORDS.split(' ').enumerate().map(|(id, word)| (word.to_owned(), id.into())).collect();
+        // The tiny models know 96 tokens.
+        let filler = (WORDS.split(' ').count()..96).map(|id| format!("w{id}"));
+        let words = WORDS.split(' ').map(str::to_owned).chain(filler);
+        let vocab: serde_json::Map<String, Value> = words.enumerate().map(|(id, word)| (word, id.into())).collect();
         let tokenizer = serde_json::json!({
             "version": "1.0", "truncation": null, "padding": null, "added_tokens": [], "normalizer": null,
             "pre_tokenizer": { "type": "WhitespaceSplit" }, "post_processor": null, "decoder": null,
@@ -141,7 +143,7 @@ impl Golgi {
     }
 }
 
-/// The vocabulary of [`Golgi::worded`], by id.
+/// The first words of the vocabulary of [`Golgi::worded`], by id.
 const WORDS: &str = "[UNK] the cat sat on a mat and dog ran";
 
 /// A folder of `assets/reference`: weights and configuration without a tokenizer.

@@ -291,7 +291,7 @@ fn short_alias(alias: &str, site: &Site) -> String {
     let Some(layer) = site.layer() else { return alias.to_owned() };
     let mark = format!(".{layer}");
     match alias.split_once(&mark) {
-        Some((_, rest)) if rest.is_empty() => alias.to_owned(),
+        Some((_, "")) => alias.to_owned(),
         Some((_, rest)) => rest.trim_start_matches('.').to_owned(),
         None => alias.to_owned(),
     }
