@@ -41,6 +41,7 @@ pub fn run(options: WindowOptions) -> Result<(), WindowError> {
         .with_app_id("golgi")
         .with_inner_size([1600.0, 1000.0])
         .with_min_inner_size([900.0, 600.0])
+        .with_clamp_size_to_monitor_size(true)
         .with_drag_and_drop(true)
         .with_icon(Arc::new(icon::window_icon()));
     let native = NativeOptions {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use egui::{Button, Grid, Id, Modal, RichText, Role, TextEdit, Ui, WidgetInfo};
+use egui::{Button, Frame, Grid, Id, Modal, RichText, Role, TextEdit, Ui, WidgetInfo};
 
 use super::actions::{Action, Menu};
 use super::theme::Palette;
@@ -64,6 +64,10 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
+fn frame(ui: &Ui) -> Frame {
+    Frame::window(ui.style()).inner_margin(18)
+}
+
 /// What a form saves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Saved {
@@ -97,7 +101,7 @@ impl SaveForm {
 
     /// Draws the form. Returns whether it is done with.
     pub fn ui(&mut self, ui: &Ui, commands: &CommandSender) -> bool {
-        let shown = Modal::new(Id::unique("save form")).show(ui.ctx(), |ui| {
+        let shown = Modal::new(Id::unique("save form")).frame(frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
             let (heading, about) = match self.what {
                 Saved::Picture { title, .. } => {
@@ -140,7 +144,7 @@ impl SaveForm {
 
 /// Draws the list of shortcuts. Returns whether it is done with.
 pub fn shortcuts_ui(ui: &Ui, palette: &Palette, actions: &[Action]) -> bool {
-    let shown = Modal::new(Id::unique("shortcuts")).show(ui.ctx(), |ui| {
+    let shown = Modal::new(Id::unique("shortcuts")).frame(frame(ui)).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         ui.heading("Keyboard shortcuts");
         ui.add_space(4.0);

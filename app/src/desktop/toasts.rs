@@ -1,6 +1,6 @@
 //! Notices that float over the window for a while. They stay in Jobs and notices when they are gone here.
 
-use egui::{Align, Align2, Area, Button, Color32, Frame, Id, Layout, Margin, Order, RichText, Stroke, Ui, vec2};
+use egui::{Align2, Area, Button, Color32, Frame, Id, Margin, Order, RichText, Stroke, Ui, vec2};
 
 use super::theme::{Palette, icons};
 use crate::session::command::{Command, CommandSender};
@@ -29,11 +29,10 @@ pub fn ui(ui: &Ui, palette: &Palette, notices: &Notices, commands: &CommandSende
     let area =
         Area::new(Id::unique("notices")).order(Order::Foreground).anchor(Align2::RIGHT_BOTTOM, vec2(-14.0, -40.0));
     area.show(ui.ctx(), |ui| {
-        ui.with_layout(Layout::bottom_up(Align::Max), |ui| {
-            for listed in floating {
-                card_ui(ui, palette, listed, commands);
-            }
-        });
+        // The newest is nearest to the corner.
+        for listed in floating.into_iter().rev() {
+            card_ui(ui, palette, listed, commands);
+        }
     });
 }
 
@@ -42,18 +41,16 @@ fn card_ui(ui: &mut Ui, palette: &Palette, listed: &Listed, commands: &CommandSe
     let frame = Frame::popup(ui.style()).fill(palette.raised).stroke(Stroke::new(1.0, color.gamma_multiply(0.6)));
     frame.inner_margin(Margin::symmetric(12, 10)).show(ui, |ui| {
         ui.set_width(WIDTH);
-        ui.with_layout(Layout::top_down(Align::Min), |ui| {
-            ui.horizontal_top(|ui| {
-                ui.label(RichText::new(icon).size(17.0).color(color));
-                ui.vertical(|ui| {
-                    ui.set_width(WIDTH - 64.0);
-                    body_ui(ui, palette, &listed.notice);
-                });
-                let close = Button::new(RichText::new(icons::X).size(12.0)).frame_when_inactive(false);
-                if ui.add(close).accessible_name("Dismiss").clicked() {
-                    commands.send(Command::DismissNotice(listed.id));
-                }
+        ui.horizontal_top(|ui| {
+            ui.label(RichText::new(icon).size(17.0).color(color));
+            ui.vertical(|ui| {
+                ui.set_width(WIDTH - 64.0);
+                body_ui(ui, palette, &listed.notice);
             });
+            let close = Button::new(RichText::new(icons::X).size(12.0)).frame_when_inactive(false);
+            if ui.add(close).accessible_name("Dismiss").clicked() {
+                commands.send(Command::DismissNotice(listed.id));
+            }
         });
     });
 }

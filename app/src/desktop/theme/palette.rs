@@ -98,8 +98,8 @@ impl Palette {
         accent_fill: rgb(0xb8_1c_72),
         accent_veil: rgb(0xfb_e3_f0),
         on_accent: rgb(0xff_ff_ff),
-        good: rgb(0x15_7f_57),
-        warning: rgb(0x95_62_00),
+        good: rgb(0x10_70_4c),
+        warning: rgb(0x8c_5c_00),
         error: rgb(0xc0_2b_24),
         changed: rgb(0x44_4f_c4),
     };
