@@ -203,7 +203,7 @@ fn finite_difference(
     direction: &[f32],
     objective: &dyn Fn(&Tensor) -> f64,
 ) -> f64 {
-    let h = 1e-4;
+    let h = 1e-5;
     let shifted = |strength: f64| {
         let list = [Intervention::new(site, Edit::Add { direction: Direction::Values(direction.to_vec()), strength })];
         objective(&changed(model, batch, &list, &Traces::new()))
