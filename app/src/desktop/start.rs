@@ -166,7 +166,8 @@ impl StartScreen {
                 .color(palette.text_weak),
             );
         });
-        self.card_height = drawn - 2.0 * f32::from(CARD);
+        // Less the frame: its margin and its line, on both sides.
+        self.card_height = drawn - 2.0 * (f32::from(CARD) + 1.0);
     }
 
     fn catalogue_ui(

@@ -62,6 +62,14 @@ impl Notices {
         }
     }
 
+    /// Adds a notice that is shown elsewhere already: it does not float.
+    pub fn push_quietly(&mut self, notice: Notice) {
+        self.push(notice);
+        if let Some(last) = self.list.last_mut() {
+            last.floats = false;
+        }
+    }
+
     /// Removes one.
     pub fn dismiss(&mut self, id: u64) {
         self.list.retain(|listed| listed.id != id);
@@ -92,6 +100,8 @@ mod tests {
             notices.push(Notice::info(n.to_string()));
         }
         assert_eq!(notices.list().len(), KEPT);
+        notices.push_quietly(Notice::failure("shown elsewhere"));
+        assert!(notices.list()[KEPT - 1].floats_for().is_none() && notices.list()[KEPT - 2].floats_for().is_some());
         let id = notices.list()[0].id;
         notices.dismiss(id);
         assert_eq!(notices.list().len(), KEPT - 1);

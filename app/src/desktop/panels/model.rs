@@ -262,8 +262,10 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
         ("On disk", bytes_text(model.bytes_on_disk)),
         ("Licence", model.licence.as_deref().map_or("not stated".into(), |l| text::shortened(&text::visible(l), 24))),
     ];
-    let two = ui.available_width() > 250.0;
-    Grid::new("model facts").num_columns(if two { 4 } else { 2 }).spacing([10.0, 2.0]).show(ui, |ui| {
+    let two = ui.available_width() > 226.0;
+    Grid::new("model facts").num_columns(if two { 4 } else { 2 }).spacing([8.0, 3.0]).show(ui, |ui| {
+        // Text only: rows need not be as high as buttons.
+        ui.spacing_mut().interact_size.y = 14.0;
         for (index, (name, value)) in facts.iter().enumerate() {
             ui.label(RichText::new(*name).small().color(ctx.palette.text_weak));
             ui.label(RichText::new(value).small());

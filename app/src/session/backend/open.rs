@@ -14,7 +14,7 @@ use crate::session::command::Command;
 use crate::session::document::{BlockParameters, ModelInfo, SiteInfo};
 use crate::session::jobs::{JobId, JobState};
 use crate::session::loadable::Loadable;
-use crate::session::notice::Notice;
+use crate::session::notice::{Notice, Severity};
 use crate::session::text::count_text;
 
 /// A model being opened.
@@ -110,8 +110,11 @@ impl Backend {
                 };
                 session.document.model = match before {
                     Some(before) => Loadable::Ready(before),
-                    None if notice.severity == crate::session::notice::Severity::Error => {
-                        Loadable::Failed(notice.clone())
+                    None if notice.severity == Severity::Error => {
+                        // The start screen shows it.
+                        session.notices.push_quietly(notice.clone());
+                        session.document.model = Loadable::Failed(notice);
+                        return;
                     }
                     None => Loadable::Empty,
                 };
