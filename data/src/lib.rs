@@ -6,6 +6,7 @@ pub mod context;
 pub mod hub;
 pub mod models;
 pub mod site;
+pub mod tables;
 pub mod tokenizer;
 pub mod unit;
 pub mod weights;
