@@ -2,7 +2,9 @@
 //!
 //! This crate knows neither tensors that compute nor windows: it depends on no tensor library and on no GUI.
 
+pub mod atlas;
 pub mod context;
+pub mod corpus;
 pub mod hub;
 pub mod models;
 pub mod site;

@@ -22,8 +22,9 @@ mod query;
 
 use std::path::PathBuf;
 
+pub use arrow_array as arrow;
 pub use columns::{Columns, FloatLists, TextColumn, bools, f32s, f64s, i8s, i32s, i64s, u8s, u16s, u32s};
-pub use parquet_file::{TableWriter, read_parquet, read_rows, read_where, row_count, write_parquet};
+pub use parquet_file::{TableWriter, read_parquet, read_row_list, read_rows, read_where, row_count, write_parquet};
 pub use query::{MAX_QUERY_BYTES, sql};
 
 /// Why a table cannot be read, written or queried.

@@ -138,6 +138,38 @@ pub fn read_rows(path: &Path, columns: Option<&[&str]>, rows: Range<u64>) -> Res
     })
 }
 
+/// Reads the rows `rows`, ascending and each once; only the row groups that hold them are touched.
+///
+/// # Errors
+/// As [`read_parquet`], and if there is no such row.
+pub fn read_row_list(path: &Path, columns: Option<&[&str]>, rows: &[u64]) -> Result<RecordBatch, TableError> {
+    guarded(path, || {
+        let builder = open(path)?;
+        let (mut groups, mut selectors, mut start) = (Vec::new(), Vec::new(), 0u64);
+        for (index, group) in builder.metadata().row_groups().iter().enumerate() {
+            let end = start + group.num_rows() as u64;
+            let inside = &rows[rows.partition_point(|row| *row < start)..rows.partition_point(|row| *row < end)];
+            if !inside.is_empty() {
+                groups.push(index);
+                let mut at = start;
+                for row in inside {
+                    selectors.push(RowSelector::skip((row - at) as usize));
+                    selectors.push(RowSelector::select(1));
+                    at = row + 1;
+                }
+                selectors.push(RowSelector::skip((end - at) as usize));
+            }
+            start = end;
+        }
+        let builder = project(path, builder, columns)?.with_row_groups(groups);
+        let table = collect(path, builder.with_row_selection(RowSelection::from(selectors)))?;
+        if table.num_rows() != rows.len() {
+            return Err(damaged(path, format!("{} rows were wanted, it has {}", rows.len(), table.num_rows())));
+        }
+        Ok(table)
+    })
+}
+
 /// Reads the rows whose `key`, a column of `u32` by which the table is sorted, is `value`; other row groups are not
 /// touched.
 ///
@@ -243,6 +275,9 @@ mod tests {
             let expected: Vec<f32> = range.filter(|row| *row < 1000).map(|row| row as f32).collect();
             assert_eq!(values, expected);
         }
+        let rows = read_row_list(&path, Some(&["value"]), &[0, 5, 63, 64, 500, 999]).unwrap();
+        assert_eq!(super::super::f32s(&rows, "value").unwrap().values().to_vec(), [0., 5., 63., 64., 500., 999.]);
+        assert!(read_row_list(&path, None, &[5, 1000]).is_err());
         for key in [0u32, 21, 22, 333, 400] {
             let rows = read_where(&path, Some(&["value"]), "key", key).unwrap();
             assert!(u32s(&rows, "key").unwrap().values().iter().all(|k| *k == key));

@@ -1,0 +1,56 @@
+//! An atlas on disk: what is known of every unit of a model over a corpus, in Parquet tables that are read by row.
+//!
+//! | file | a row is |
+//! |---|---|
+//! | `atlas.json` | the [`Manifest`] |
+//! | `units.parquet` | a unit; its row number is its id |
+//! | `profiles.parquet` | the same unit's profiles over positions, languages and genres, and its histogram |
+//! | `examples.parquet` | a place in the corpus where a unit is active |
+//! | `tokens.parquet` | a vocabulary token at which a unit is strong or weak |
+//! | `logits.parquet` | a vocabulary token that a unit promotes or suppresses |
+//! | `neighbours.parquet` | a unit near another, by weights or by correlation |
+//! | `triggers.parquet` | an n-gram that makes a unit fire |
+//! | `contexts.parquet` | a context of the corpus, with its tokens |
+//! | `families.parquet` | a unit's membership in a family |
+
+mod bins;
+mod manifest;
+mod page;
+mod reader;
+
+use std::path::PathBuf;
+
+pub use bins::Bins;
+pub use manifest::{ATLAS_SCHEMA, Band, LabelCount, Manifest, Tracked, UnitGroup, UnitKind};
+pub use page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
+pub use reader::{Atlas, atlases};
+
+use crate::tables::TableError;
+
+/// The tables that queries may use, by name.
+pub const TABLES: [&str; 9] =
+    ["units", "profiles", "examples", "tokens", "logits", "neighbours", "triggers", "contexts", "families"];
+
+/// Why an atlas cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AtlasError {
+    /// The folder holds none, or one that cannot be read.
+    #[error("{folder} is no atlas that can be read: {cause}; build one with `golgi atlas build MODEL --corpus starter --out DIR`")]
+    NoAtlas {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// The model of the atlas has no such unit.
+    #[error("the atlas of {model} knows no unit `{unit}`")]
+    NoUnit {
+        /// What was asked for.
+        unit: String,
+        /// The model.
+        model: String,
+    },
+    /// A table is missing, damaged or unlike what it should be.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
