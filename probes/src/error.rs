@@ -17,6 +17,9 @@ pub enum ProbeError {
     /// A configuration lacks a field, or holds one that makes no sense.
     #[error("the model's configuration is unusable: {0}")]
     Config(String),
+    /// A way of choosing tokens that cannot be.
+    #[error("the next token cannot be chosen so: {0}")]
+    Sampling(String),
     /// No family recognises the configuration.
     #[error("no model family here is called `{found}`; supported are {supported}")]
     UnknownFamily {

@@ -53,7 +53,20 @@ impl Trace {
             .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()
             .map_err(|error| failed(error.to_string()))?;
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::NamedTempFile::new_in(folder).map_err(|error| failed(error.to_string()))?;
+        if std::fs::metadata(path).is_ok_and(|known| !known.is_file() && !known.is_dir()) {
+            // A device or a pipe is written to; it must not be replaced by a file.
+            let bytes = safetensors::serialize(views, None).map_err(|error| failed(error.to_string()))?;
+            return std::fs::write(path, bytes).map_err(|error| failed(error.to_string()));
+        }
+        let mut temporary = tempfile::Builder::new();
+        temporary.prefix(".golgi-").suffix(".part");
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            // What any new file gets; the user's mask is applied to it.
+            temporary.permissions(std::fs::Permissions::from_mode(0o666));
+        }
+        let file = temporary.tempfile_in(folder).map_err(|error| failed(error.to_string()))?;
         safetensors::serialize_to_file(views, None, file.path()).map_err(|error| failed(error.to_string()))?;
         let file = file.persist(path).map_err(|error| failed(error.error.to_string()))?;
         file.sync_all().map_err(|error| failed(error.to_string()))

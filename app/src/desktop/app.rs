@@ -54,7 +54,12 @@ pub fn run(options: WindowOptions) -> Result<(), WindowError> {
         ..NativeOptions::default()
     };
     eframe::run_native("golgi", native, Box::new(|ctx| Ok(Box::new(App::new(ctx, options)))))
-        .map_err(|error| WindowError(error.to_string()))
+        .map_err(|error| WindowError(last_cause(&error.to_string())))
+}
+
+/// The end of a chain of causes; what goes before it names source files of the machine that built the program.
+fn last_cause(text: &str) -> String {
+    text.rsplit(": ").next().unwrap_or(text).trim_end_matches('.').to_owned()
 }
 
 /// The program.

@@ -36,10 +36,10 @@ impl Sampling {
         if let Sampling::Random { temperature, top_p, .. } = self {
             if !(temperature.is_finite() && temperature > 0.0) {
                 let cause = format!("a temperature of {temperature} cannot be sampled with; it must be above 0");
-                return Err(ProbeError::Config(cause));
+                return Err(ProbeError::Sampling(cause));
             }
             if !(top_p > 0.0 && top_p <= 1.0) {
-                return Err(ProbeError::Config(format!(
+                return Err(ProbeError::Sampling(format!(
                     "a top-p of {top_p} is impossible; it lies above 0 and up to 1"
                 )));
             }
