@@ -11,7 +11,7 @@ Usage: cargo xtask COMMAND
   run [-- ARGS]      set up, build in release mode, start Golgi (with ARGS: its command line)
   test [-- ARGS]     set up, then run every test (ARGS go to `cargo test`)
   bench [-- FILTER]  set up, then run the benchmarks
-  setup              system packages and libtorch only
+  setup              system packages, libtorch and the starter corpus only
   env                print the variable that plain `cargo build` needs: eval \"$(cargo xtask env)\"
   lint               formatting, dependency direction, clippy with warnings as errors
   help               this text

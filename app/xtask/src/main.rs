@@ -1,7 +1,7 @@
 //! `cargo xtask`: set-up and developer commands of Golgi.
 //!
 //! A machine needs Rust, and everything else is brought or named from here: system packages, the tensor library,
-//! the starter model. All of it lies under one folder that checkouts share, and once it is there each command starts
+//! the starter model and corpus. All of it lies under one folder that checkouts share, and once it is there each command starts
 //! at once and without a network. Messages go to the error stream, so that the output of `cargo xtask run -- …` is
 //! the program's alone.
 
@@ -14,6 +14,7 @@ mod lint;
 mod models;
 mod pins;
 mod progress;
+mod starter;
 mod system;
 
 use std::ffi::OsString;
@@ -96,7 +97,7 @@ fn execute(command: Command) -> Result<ExitCode> {
     }
 }
 
-/// System packages and libtorch; returns the folder `LIBTORCH` must name.
+/// System packages, libtorch and the starter corpus; returns the folder `LIBTORCH` must name.
 fn set_up(host: &Host) -> Result<PathBuf> {
     let installed = libtorch::installed(host);
     let will_fetch = installed.is_none() || !models::missing(host, &models::FOR_TESTS).is_empty();
@@ -110,10 +111,12 @@ fn set_up_for_tests(host: &Host) -> Result<PathBuf> {
 
 fn provide(host: &Host, installed: Option<PathBuf>, will_fetch: bool) -> Result<PathBuf> {
     system::ensure(host, will_fetch)?;
-    match installed {
-        Some(folder) => Ok(folder),
-        None => libtorch::install(host),
-    }
+    let folder = match installed {
+        Some(folder) => folder,
+        None => libtorch::install(host)?,
+    };
+    starter::ensure(host);
+    Ok(folder)
 }
 
 /// A word as a POSIX shell reads it back.

@@ -25,6 +25,7 @@
 mod archive;
 mod download;
 mod pip;
+pub mod starter;
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read};
