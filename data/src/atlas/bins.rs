@@ -155,7 +155,7 @@ mod tests {
         }
 
         #[test]
-        fn quantiles_are_within_the_stated_error(mut values in prop::collection::vec(-100f32..100.0, 1..300), q in 0.0..1.0) {
+        fn quantiles_are_within_the_stated_error(mut values in prop::collection::vec(-100f32..100.0, 1..300), q in 0.0f64..1.0) {
             let bins = Bins::default();
             let mut counts = vec![0u32; bins.count()];
             values.iter().for_each(|value| counts[bins.index(*value)] += 1);

@@ -17,6 +17,8 @@ mod bins;
 mod manifest;
 mod page;
 mod reader;
+#[doc(hidden)]
+pub mod testing;
 
 use std::path::PathBuf;
 
