@@ -6,7 +6,7 @@ use tch::{Device, Kind, Tensor};
 use crate::error::{ProbeError, Result};
 
 /// The rotation of a family: one frequency per pair of dimensions.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rotary {
     /// Inverse frequencies, radians per position.
     inv_freq: Vec<f32>,
