@@ -9,6 +9,9 @@ pub enum AnalysisError {
     /// The model, a capture or an intervention failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// An atlas could not be built.
+    #[error(transparent)]
+    Build(#[from] crate::atlas::BuildError),
     /// No analysis has this name.
     #[error("there is no analysis `{name}`; there are {known}")]
     Unknown {

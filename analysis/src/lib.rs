@@ -18,6 +18,7 @@
 //! # Ok::<(), golgi_analysis::AnalysisError>(())
 //! ```
 
+pub mod atlas;
 pub mod circuits;
 mod direct;
 mod distribution;

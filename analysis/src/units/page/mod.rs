@@ -24,7 +24,7 @@ mod neuron;
 mod params;
 mod report;
 mod run;
-mod vocabulary;
+pub(crate) mod vocabulary;
 
 pub use params::Params;
 pub use report::{Measure, ScoredToken, TokenEnds, UnitKind, UnitPage, report};

@@ -15,7 +15,7 @@ pub(super) fn before_attention(block: &Block) -> Option<&Norm> {
 }
 
 /// The same for the MLP.
-pub(super) fn before_mlp(block: &Block) -> Option<&Norm> {
+pub(crate) fn before_mlp(block: &Block) -> Option<&Norm> {
     if matches!(block.layout, Layout::PostNorm) { None } else { Some(&block.ln2) }
 }
 
@@ -32,7 +32,7 @@ pub(super) fn reader(model: &OpenModel, norm: Option<&Norm>, vectors: &Tensor) -
 }
 
 /// `gain ⊙ C(vectors)`: what is left of a written vector behind a norm, its scale apart.
-pub(super) fn behind(norm: &Norm, vectors: &Tensor) -> Result<Tensor> {
+pub(crate) fn behind(norm: &Norm, vectors: &Tensor) -> Result<Tensor> {
     let centred = match norm.kind {
         NormKind::Layer => vectors.f_sub(&vectors.f_mean_dim(-1, true, None::<Kind>)?)?,
         NormKind::Rms | NormKind::RmsPlusOne => vectors.shallow_clone(),
@@ -42,7 +42,7 @@ pub(super) fn behind(norm: &Norm, vectors: &Tensor) -> Result<Tensor> {
 
 /// The unembedding table `[d_vocab, d_embed]`, with written vectors `[…, d_model]` as vectors over its rows. `None` where the
 /// model has no linear unembedding.
-pub(super) fn writer<'a>(model: &'a OpenModel, vectors: &Tensor) -> Result<Option<(&'a Tensor, Tensor)>> {
+pub(crate) fn writer<'a>(model: &'a OpenModel, vectors: &Tensor) -> Result<Option<(&'a Tensor, Tensor)>> {
     let Head::Lm { norm, project_out, unembed, .. } = &model.model.head else {
         return Ok(None);
     };

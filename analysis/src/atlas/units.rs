@@ -1,0 +1,202 @@
+//! All units of a model, in blocks.
+
+use golgi_data::atlas::{UnitGroup, UnitKind};
+use golgi_data::site::{BlockPoint, Site};
+use golgi_probes::layers::Activation;
+use golgi_probes::{Kind, OpenModel, Tensor};
+use rayon::prelude::*;
+
+use super::BuildOptions;
+use super::batch::{Batch, Counts};
+use super::block::{Block, POOLED, pooled_quantile};
+use super::channel::Channel;
+use super::examples::BAND_EDGES;
+use super::lanes::{ABSOLUTE, LANES, Row, SIGNED};
+use super::plan::Plan;
+use crate::direct::plain;
+use crate::distribution::floats;
+use crate::error::Result;
+
+/// The share of a layer's values that count as inactive where activity has no natural bound.
+const INACTIVE: f64 = 0.95;
+
+/// Units of one kind and layer.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub about: UnitGroup,
+    pub site: Site,
+    pub blocks: Vec<Block>,
+    /// What a value's magnitude is multiplied by before it is compared with the layer's bound; `None` where 0 is the bound.
+    scale: Option<Vec<f32>>,
+    /// Magnitudes seen while calibrating.
+    pooled: Vec<u32>,
+}
+
+/// Whether the model's MLPs have gates.
+pub(super) fn is_gated(model: &OpenModel) -> bool {
+    model.model.blocks.iter().any(|block| block.mlp.pre_linear.is_some())
+}
+
+/// Groups of units in the order of their ids: neurons, heads, residual dimensions, each by layer.
+pub(super) fn kinds(model: &OpenModel, options: &BuildOptions) -> Vec<UnitGroup> {
+    let (dims, layers) = (&model.model.dims, model.model.blocks.len() as u32);
+    let mut groups = Vec::new();
+    let mut start = 0;
+    let wanted = [
+        (UnitKind::Neuron, BlockPoint::MlpPost, dims.d_mlp, true),
+        (UnitKind::Head, BlockPoint::Z, dims.n_heads, options.heads),
+        (UnitKind::Residual, BlockPoint::ResidPost, dims.d_model, options.residual),
+    ];
+    for (kind, point, count, _) in wanted.into_iter().filter(|wanted| wanted.3) {
+        for layer in 0..layers {
+            let count = count as u32;
+            groups.push(UnitGroup { kind, layer, site: Site::block(layer, point).to_string(), start, count });
+            start += count;
+        }
+    }
+    groups
+}
+
+/// How many blocks hold the units of `groups`.
+pub(super) fn count_blocks(groups: &[UnitGroup]) -> usize {
+    groups.iter().map(|group| (group.count as usize).div_ceil(LANES)).sum()
+}
+
+/// Columns of the activation of `site`, one per unit: `[batch, pos, units]` in f32 in main memory, contiguous. A head's value is
+/// the length of its vector.
+pub(super) fn columns(kind: UnitKind, activation: &Tensor) -> Result<Tensor> {
+    let values = match kind {
+        UnitKind::Head => activation.f_to_kind(Kind::Float)?.f_norm_scalaropt_dim(2.0, -1, false)?,
+        UnitKind::Neuron | UnitKind::Residual => activation.shallow_clone(),
+    };
+    Ok(plain(&values)?.f_contiguous()?)
+}
+
+/// The numbers of a tensor from [`columns`].
+pub(super) fn numbers(columns: &Tensor) -> &[f32] {
+    debug_assert!(columns.is_contiguous() && columns.kind() == Kind::Float);
+    // SAFETY: `columns` made it contiguous f32 in main memory; the slice borrows the tensor, so the memory stays, and a forward
+    // pass never writes into a tensor that it has handed out.
+    unsafe { std::slice::from_raw_parts(columns.data_ptr().cast::<f32>(), columns.numel()) }
+}
+
+impl Group {
+    fn new(model: &OpenModel, about: UnitGroup, plan: &Plan, options: &BuildOptions) -> Result<Group> {
+        let point = match about.kind {
+            UnitKind::Neuron => BlockPoint::MlpPost,
+            UnitKind::Head => BlockPoint::Z,
+            UnitKind::Residual => BlockPoint::ResidPost,
+        };
+        let mlp = model.model.mlp(about.layer);
+        let neuron = about.kind == UnitKind::Neuron;
+        let scale = match (neuron, mlp.pre_linear.is_some()) {
+            (true, false) => None,
+            (true, true) => {
+                let write = plain(&mlp.down.weight)?;
+                Some(floats(&write.f_norm_scalaropt_dim(2.0, 0, false)?)?)
+            }
+            (false, _) => Some(vec![1.0; about.count as usize]),
+        };
+        let magnitude = if scale.is_some() { ABSOLUTE } else { SIGNED };
+        let count = about.count as usize;
+        let blocks = (0..count)
+            .step_by(LANES)
+            .map(|first| Block::new(plan, options.bins, (first, LANES.min(count - first)), magnitude, neuron));
+        Ok(Group { site: Site::block(about.layer, point), blocks: blocks.collect(), about, scale, pooled: Vec::new() })
+    }
+
+    /// Adds a batch; returns whether all activations are numbers.
+    pub fn add(&mut self, activation: &Tensor, batch: &Batch, before: &Counts, plan: &Plan) -> Result<bool> {
+        let columns = columns(self.about.kind, activation)?;
+        let (values, width) = (numbers(&columns), self.about.count as usize);
+        let finite = self
+            .blocks
+            .par_iter_mut()
+            .map_init(Vec::<Row>::new, |rows, block| block.add(values, width, rows, batch, before, &plan.common));
+        // Not `all`, which would leave blocks out once one has failed.
+        Ok(finite.reduce(|| true, |a, b| a & b))
+    }
+
+    /// Adds a batch to what thresholds and bands are found from.
+    pub fn calibrate(&mut self, activation: &Tensor, len: usize) -> Result<()> {
+        let columns = columns(self.about.kind, activation)?;
+        let (values, width) = (numbers(&columns), self.about.count as usize);
+        let ones = vec![1.0; width];
+        let scale = self.scale.as_deref().unwrap_or(&ones);
+        let fresh = || (Vec::<Row>::new(), vec![0u32; POOLED]);
+        let counted = self.blocks.par_iter_mut().fold(fresh, |(mut rows, mut pooled), block| {
+            block.calibrate(values, width, &mut rows, len, scale, &mut pooled);
+            (rows, pooled)
+        });
+        let sum = |mut a: Vec<u32>, b: Vec<u32>| {
+            a.iter_mut().zip(b).for_each(|(a, b)| *a += b);
+            a
+        };
+        let before = std::mem::replace(&mut self.pooled, vec![0; POOLED]);
+        self.pooled = counted.map(|(_, pooled)| pooled).reduce(|| vec![0; POOLED], sum);
+        self.pooled.iter_mut().zip(before).for_each(|(count, before)| *count += before);
+        Ok(())
+    }
+
+    /// Fixes thresholds and bands, and forgets what they were found from.
+    fn settle(&mut self, options: &BuildOptions) {
+        let bound = pooled_quantile(&self.pooled, INACTIVE);
+        for block in &mut self.blocks {
+            for lane in 0..block.used {
+                if let Some(scale) = &self.scale {
+                    let scale = scale[block.first + lane];
+                    // What writes nothing is never active.
+                    block.threshold[lane] = if scale > 0.0 { bound / scale } else { f32::INFINITY };
+                }
+                let counts = block.sketch.counts(lane);
+                let edge = |q: f64| options.bins.quantile(counts, q, f32::NEG_INFINITY, f32::INFINITY).unwrap_or(0.0);
+                block.examples.set_edges(lane, BAND_EDGES.map(edge));
+            }
+            block.sketch.clear();
+        }
+        self.pooled = Vec::new();
+    }
+}
+
+/// Every unit of a model with what is known of it.
+#[derive(Debug)]
+pub(super) struct Units {
+    pub groups: Vec<Group>,
+}
+
+impl Units {
+    pub fn new(model: &OpenModel, plan: &Plan, options: &BuildOptions) -> Result<Units> {
+        let groups = kinds(model, options).into_iter().map(|about| Group::new(model, about, plan, options));
+        Ok(Units { groups: groups.collect::<Result<_>>()? })
+    }
+
+    /// The units of the last layer alone.
+    pub fn last_layer(model: &OpenModel, plan: &Plan, options: &BuildOptions) -> Result<Units> {
+        let last = model.model.blocks.len() as u32 - 1;
+        let groups = kinds(model, options).into_iter().filter(|about| about.layer == last);
+        let groups = groups.map(|about| Group::new(model, about, plan, options));
+        Ok(Units { groups: groups.collect::<Result<_>>()? })
+    }
+
+    /// Ends the calibration.
+    pub fn settle(&mut self, options: &BuildOptions) {
+        self.groups.par_iter_mut().for_each(|group| group.settle(options));
+    }
+
+    pub fn transfer(&mut self, channel: &mut Channel) -> std::io::Result<()> {
+        self.groups.iter_mut().flat_map(|group| &mut group.blocks).try_for_each(|block| block.transfer(channel))
+    }
+}
+
+/// In words, when a unit counts as active.
+pub(super) fn active_rule(model: &OpenModel) -> String {
+    let neurons = if is_gated(model) {
+        "neurons (adapted to gated MLPs): |z|·‖w_out‖ above the 95th percentile of this product over the layer's neurons and the calibration tokens".to_owned()
+    } else {
+        let name = model.model.blocks.first().map_or(Activation::Relu, |block| block.mlp.activation).name();
+        format!("neurons: {name} output > 0")
+    };
+    format!(
+        "{neurons}; heads and residual dimensions: |x| above the 95th percentile of the layer over the calibration tokens"
+    )
+}
