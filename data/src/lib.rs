@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod hub;
 pub mod models;
 pub mod site;
+pub mod store;
 pub mod tables;
 pub mod tokenizer;
 pub mod unit;

@@ -15,13 +15,22 @@
 //! assert_eq!(batches(&contexts, 1024), [[0]]);
 //! ```
 
+mod cache;
 mod contexts;
+mod error;
+mod open;
 mod packed;
+mod read;
+mod starter;
 
 use serde::{Deserialize, Serialize};
 
+pub use cache::digest;
 pub use contexts::{Context, ContextOptions, TAIL_STEP, batches, contexts};
+pub use error::CorpusError;
+pub use open::{Corpus, CorpusOptions};
 pub use packed::{NO_LABEL, PackedCorpus, PackedDocument};
+pub use starter::{StarterPart, starter_folder, starter_parts};
 
 /// One text with what is known about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,6 +93,9 @@ impl std::fmt::Display for Split {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod reading_tests;
 
 #[cfg(test)]
 mod tests {

@@ -84,7 +84,6 @@ pub const PARTS: &[Part] = &[
             "filosofia.fortunes",
             "libertad.fortunes",
             "proverbios.fortunes",
-            "refranes.fortunes",
             "sabiduria.fortunes",
             "verdad.fortunes",
             "vida.fortunes",
@@ -96,7 +95,7 @@ pub const PARTS: &[Part] = &[
         "it",
         "sayings",
         "quotations, stated to be public domain",
-        Kind::Sayings(&["adams", "definizioni", "formiche", "italia", "leggi"]),
+        Kind::Sayings(&["adams", "definizioni", "leggi"]),
         90_000,
     ),
     part(
@@ -104,7 +103,7 @@ pub const PARTS: &[Part] = &[
         "pl",
         "sayings",
         "GPL-2+ (collection)",
-        Kind::Sayings(&["bajki", "haiku", "nauka", "puchatek", "seneka", "zen"]),
+        Kind::Sayings(&["haiku", "nauka", "puchatek", "seneka", "zen"]),
         90_000,
     ),
     part(

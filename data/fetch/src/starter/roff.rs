@@ -56,7 +56,8 @@ impl Page {
         } else if text.trim().is_empty() {
             self.end_paragraph();
         } else {
-            join(&mut self.paragraph, text.trim());
+            // What was lined up with spaces is running text now.
+            join(&mut self.paragraph, &text.split_whitespace().collect::<Vec<_>>().join(" "));
             if std::mem::take(&mut self.tag) {
                 self.line();
             }
