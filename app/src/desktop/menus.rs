@@ -88,7 +88,7 @@ fn mark_ui(ui: &mut Ui, palette: &Palette) {
 fn item_ui(ui: &mut Ui, palette: &Palette, action: &Action) -> bool {
     let icon = match action.ticked {
         Some(true) => RichText::new(icons::CHECK).color(palette.accent),
-        Some(false) => RichText::new(" "),
+        Some(false) => RichText::new(icons::CHECK).color(egui::Color32::TRANSPARENT),
         None => RichText::new(action.icon).color(palette.text_weak),
     };
     let mut button = Button::new((icon.size(15.0), action.name.as_str()));

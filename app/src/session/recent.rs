@@ -114,13 +114,13 @@ pub(super) fn write_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Sto
     write_whole(path, text.as_bytes()).map_err(|error| refuse(error.to_string()))
 }
 
-/// Writes bytes under a temporary name beside `path` and renames it when it is whole.
+/// Writes bytes under a temporary name beside `path` and renames it when it is whole. The disk is not waited for: small files are
+/// written between frames.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
     let mut file = temporary().tempfile_in(folder)?;
     file.write_all(bytes)?;
-    file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
     Ok(())
 }

@@ -263,17 +263,18 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
         ("Licence", model.licence.as_deref().map_or("not stated".into(), |l| text::shortened(&text::visible(l), 24))),
     ];
     let two = ui.available_width() > 226.0;
-    Grid::new("model facts").num_columns(if two { 4 } else { 2 }).spacing([8.0, 3.0]).show(ui, |ui| {
-        // Text only: rows need not be as high as buttons.
-        ui.spacing_mut().interact_size.y = 14.0;
-        for (index, (name, value)) in facts.iter().enumerate() {
-            ui.label(RichText::new(*name).small().color(ctx.palette.text_weak));
-            ui.label(RichText::new(value).small());
-            if !two || index % 2 == 1 {
-                ui.end_row();
+    Grid::new("model facts").num_columns(if two { 4 } else { 2 }).spacing([8.0, 3.0]).min_row_height(16.0).show(
+        ui,
+        |ui| {
+            for (index, (name, value)) in facts.iter().enumerate() {
+                ui.label(RichText::new(*name).small().color(ctx.palette.text_weak));
+                ui.label(RichText::new(value).small());
+                if !two || index % 2 == 1 {
+                    ui.end_row();
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 fn matches(site: &SiteInfo, filter: &str) -> bool {

@@ -281,7 +281,7 @@ impl PromptPanel {
 fn token_tooltip_ui(ui: &mut Ui, stats: &TokenStats, pos: usize, activation: Option<f32>) {
     let Some(token) = stats.tokens.get(pos) else { return };
     ui.strong(text::token_label(&token.text));
-    egui::Grid::new("token facts").num_columns(2).spacing([14.0, 2.0]).show(ui, |ui| {
+    egui::Grid::new("token facts").num_columns(2).spacing([14.0, 2.0]).min_row_height(16.0).show(ui, |ui| {
         let none = || "nothing predicts the first token".to_owned();
         let mut facts = vec![
             ("position", pos.to_string()),

@@ -83,9 +83,12 @@ impl AddForm {
             ui.weak("Open a model to change it.");
             return;
         };
+        // What is written goes before what is selected.
         let typed = self.typed(model);
-        let selected = selected(ctx, model);
-        let target = if self.address.trim().is_empty() { selected } else { typed.clone().ok() };
+        let target = match &typed {
+            Some(typed) => typed.clone().ok(),
+            None => selected(ctx, model),
+        };
         ui.horizontal(|ui| {
             let direction = direction(ctx, model, target.as_ref());
             let kinds = kinds(target.as_ref(), direction.is_some());
@@ -123,28 +126,27 @@ impl AddForm {
                 self.address.clear();
             }
         });
-        if let Err(error) = typed {
+        if let Some(Err(error)) = typed {
             ui.label(RichText::new(text::visible(&error)).text_style(TextStyle::Small).color(ctx.palette.warning));
         }
     }
 
-    /// What the field says: nothing is `Ok` too, but no target.
-    fn typed(&self, model: &ModelInfo) -> Result<Target, String> {
+    /// What the field says: a target, or why it is none; `None` where it is empty.
+    fn typed(&self, model: &ModelInfo) -> Option<Result<Target, String>> {
         let address = self.address.trim();
-        if let Ok(unit) = address.parse::<Unit>() {
-            return if model.has_unit(&unit) {
-                Ok(Target::Unit(unit))
-            } else {
-                Err(format!("This model has no {}.", unit.short()))
-            };
+        if address.is_empty() {
+            return None;
         }
-        match SitePattern::new(address) {
+        if let Ok(unit) = address.parse::<Unit>() {
+            let known = model.has_unit(&unit);
+            let missing = format!("This model has no {}.", unit.short());
+            return Some(if known { Ok(Target::Unit(unit)) } else { Err(missing) });
+        }
+        Some(match SitePattern::new(address) {
             Ok(pattern) if model.sites.iter().any(|info| pattern.matches(&info.site)) => Ok(Target::Sites(pattern)),
             Ok(_) => Err(format!("No unit and no site of this model is called “{address}”.")),
-            // An empty field is no mistake.
-            Err(_) if address.is_empty() => Ok(Target::Sites(SitePattern::from(&Site::Embed))),
             Err(error) => Err(error.to_string()),
-        }
+        })
     }
 }
 
