@@ -7,13 +7,15 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
-use super::ranking::largest;
+use super::ranking::Best;
 use super::units::{Units, numbers};
 use super::weights::writing_vectors;
 use crate::error::Result;
 
 /// Rows of the matrix of products that are worked out at once.
-pub(super) const ROWS: usize = 256;
+pub(super) const ROWS: usize = 512;
+/// Columns whose lists one thread brings up to date at a time.
+const COLUMNS: usize = 4096;
 /// Units whose largest correlation with shuffled tokens makes up the null.
 const NULL_UNITS: usize = 512;
 
@@ -32,22 +34,47 @@ impl Nearest {
         Ok(Nearest { count: rows.size()[0] as usize, rows })
     }
 
-    fn products(&self, rows: &Tensor) -> Result<Tensor> {
-        Ok(rows.f_matmul(&self.rows.f_tr()?)?.f_contiguous()?)
+    /// Products of `rows` with the rows from `first`.
+    fn products(&self, rows: &Tensor, first: usize) -> Result<Tensor> {
+        let others = self.rows.f_narrow(0, first as i64, (self.count - first) as i64)?;
+        Ok(rows.f_matmul(&others.f_tr()?)?.f_contiguous()?)
     }
 
-    /// The neighbours of the rows from `first`, at most [`ROWS`] of them.
-    pub fn of(&self, first: usize, k: usize) -> Result<Vec<Vec<(u32, f32)>>> {
-        let n = ROWS.min(self.count - first);
-        let products = self.products(&self.rows.f_narrow(0, first as i64, n as i64)?)?;
-        let rows = numbers(&products).par_chunks_exact(self.count).enumerate();
-        let found = rows.map(|(row, values)| {
-            let own = first + row;
-            // A product that is not positive says nothing; NaN is left out of the ranking.
-            let values = values.iter().enumerate().map(|(i, x)| if i == own || *x <= 0.0 { f32::NAN } else { *x });
-            largest(values, k)
-        });
-        Ok(found.collect())
+    /// The neighbours of every row: those with positive products, at most `k`. Every product is worked out once and serves
+    /// both of its rows.
+    pub fn all(&self, k: usize, stage: &str, ctx: &RunContext) -> Result<Vec<Vec<(u32, f32)>>> {
+        let n = self.count;
+        let mut best = vec![Best::default(); n];
+        // What a product must exceed to enter a list; a list without room for anything is never entered.
+        let mut bars = vec![if k == 0 { f32::INFINITY } else { 0.0 }; n];
+        ctx.stage(stage, (n * (n + ROWS) / 2) as u64);
+        for first in (0..n).step_by(ROWS) {
+            ctx.check()?;
+            let rows = ROWS.min(n - first);
+            let width = n - first;
+            let products = self.products(&self.rows.f_narrow(0, first as i64, rows as i64)?, first)?;
+            let values = numbers(&products);
+            let (own, rest) = best[first..].split_at_mut(rows);
+            let (own_bars, rest_bars) = bars[first..].split_at_mut(rows);
+            let lines = values.par_chunks_exact(width).enumerate();
+            lines.zip(own.par_iter_mut().zip(own_bars)).for_each(|((row, line), (best, bar))| {
+                for (column, value) in line.iter().enumerate() {
+                    if *value > *bar && column != row {
+                        best.offer((first + column) as u32, *value, k);
+                        *bar = best.bar(k, 0.0);
+                    }
+                }
+            });
+            let parts = rest.par_chunks_mut(COLUMNS).zip(rest_bars.par_chunks_mut(COLUMNS)).enumerate();
+            parts.for_each(|(part, (best, bars))| {
+                for (row, line) in values.chunks_exact(width).enumerate() {
+                    let line = &line[rows + part * COLUMNS..][..bars.len()];
+                    offer_line(line, (first + row) as u32, best, bars, k);
+                }
+            });
+            ctx.advance((rows * width) as u64);
+        }
+        Ok(best.into_iter().map(|best| best.kept).collect())
     }
 
     /// The 99th percentile of the largest product of a row with any other, when the entries of that row are shuffled.
@@ -66,7 +93,7 @@ impl Nearest {
                 shuffled[first..].shuffle(&mut rng);
             }
             let shuffled = Tensor::f_from_slice(&shuffled)?.f_view([chosen.len() as i64, width as i64])?;
-            let products = self.products(&shuffled)?;
+            let products = self.products(&shuffled, 0)?;
             let rows = numbers(&products).par_chunks_exact(self.count).zip(&chosen);
             let found: Vec<f32> = rows
                 .map(|(values, own)| {
@@ -78,6 +105,25 @@ impl Nearest {
         }
         peaks.sort_by(f32::total_cmp);
         Ok(peaks.get((peaks.len() * 99 / 100).min(peaks.len().saturating_sub(1))).copied())
+    }
+}
+
+/// Offers `line[i]`, a product with row `other`, to the list `best[i]`.
+fn offer_line(line: &[f32], other: u32, best: &mut [Best], bars: &mut [f32], k: usize) {
+    const AT_ONCE: usize = 32;
+    let lists = best.chunks_mut(AT_ONCE).zip(bars.chunks_mut(AT_ONCE));
+    for (values, (best, bars)) in line.chunks(AT_ONCE).zip(lists) {
+        // Hardly any product enters a list; this test is made for many at once.
+        let any = values.iter().zip(bars.iter()).fold(false, |any, (value, bar)| any | (value > bar));
+        if !any {
+            continue;
+        }
+        for ((value, best), bar) in values.iter().zip(best).zip(bars) {
+            if *value > *bar {
+                best.offer(other, *value, k);
+                *bar = best.bar(k, 0.0);
+            }
+        }
     }
 }
 
@@ -105,18 +151,38 @@ pub(super) fn writing(model: &OpenModel) -> Result<Tensor> {
     Ok(Tensor::f_cat(&layers.collect::<Result<Vec<_>>>()?, 0)?)
 }
 
-/// Calls `each` with the neighbours of every row, piece by piece.
-pub(super) fn each(
-    nearest: &Nearest,
-    k: usize,
-    ctx: &RunContext,
-    mut each: impl FnMut(usize, Vec<Vec<(u32, f32)>>) -> Result<()>,
-) -> Result<()> {
-    for first in (0..nearest.count).step_by(ROWS) {
-        ctx.check()?;
-        let found = nearest.of(first, k)?;
-        ctx.advance(found.len() as u64);
-        each(first, found)?;
+#[cfg(test)]
+mod tests {
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    #[test]
+    fn neighbours_equal_a_full_search() {
+        // More rows than fit into one piece, some of them without direction, some equal.
+        let (n, d, k) = (ROWS + 70, 6, 3);
+        let mut rng = ChaCha8Rng::seed_from_u64(8);
+        let mut rows: Vec<Vec<f32>> = (0..n).map(|_| (0..d).map(|_| rng.random_range(-1.0..1.0)).collect()).collect();
+        rows[5] = vec![0.0; d];
+        rows[ROWS + 9] = rows[4].clone();
+        let vectors = Tensor::f_from_slice(&rows.concat()).unwrap().view([n as i64, d as i64]);
+        let found = Nearest::new(&vectors).unwrap().all(k, "searching", &RunContext::new(0)).unwrap();
+        let length = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>().sqrt();
+        for (own, list) in found.iter().enumerate() {
+            let mut all: Vec<f32> = (0..n)
+                .filter(|other| *other != own && own != 5 && *other != 5)
+                .map(|other| {
+                    let product: f32 = rows[own].iter().zip(&rows[other]).map(|(a, b)| a * b).sum();
+                    product / length(&rows[own]) / length(&rows[other])
+                })
+                .filter(|x| *x > 0.0)
+                .collect();
+            all.sort_by(|a, b| b.total_cmp(a));
+            assert_eq!(list.len(), k.min(all.len()));
+            assert!(list.iter().zip(&all).all(|((_, found), truth)| (found - truth).abs() < 1e-5));
+        }
+        assert_eq!(found[4][0].0 as usize, ROWS + 9);
+        assert_eq!(found[ROWS + 9][0].0, 4);
+        assert!(Nearest::new(&vectors).unwrap().all(0, "", &RunContext::new(0)).unwrap().iter().all(Vec::is_empty));
     }
-    Ok(())
 }

@@ -1,27 +1,44 @@
 //! The ends of a long list of numbers.
 
+/// The largest of the numbers that were offered so far.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Best {
+    /// The largest first; of equal ones the one that was offered first.
+    pub kept: Vec<(u32, f32)>,
+}
+
+impl Best {
+    /// Takes `value` in if it is among the `k` largest. What is no number never is.
+    pub fn offer(&mut self, index: u32, value: f32, k: usize) {
+        let wanted =
+            if self.kept.len() < k { !value.is_nan() } else { self.kept.last().is_some_and(|last| value > last.1) };
+        if wanted {
+            let at = self.kept.partition_point(|(_, other)| *other >= value);
+            self.kept.insert(at, (index, value));
+            self.kept.truncate(k);
+        }
+    }
+
+    /// What a further number must exceed: the smallest of `k`, or `floor` before there are so many.
+    pub fn bar(&self, k: usize, floor: f32) -> f32 {
+        if self.kept.len() < k { floor } else { self.kept.last().map_or(f32::INFINITY, |last| last.1) }
+    }
+}
+
 /// The indices of the `k` largest of `values`, the largest first, of equal ones the smaller index first. What is no number
 /// is left out.
 pub(super) fn largest(values: impl Iterator<Item = f32>, k: usize) -> Vec<(u32, f32)> {
-    let mut kept: Vec<(u32, f32)> = Vec::with_capacity(k + 1);
-    if k == 0 {
-        return kept;
-    }
-    let mut bar = f32::NEG_INFINITY;
+    let mut best = Best::default();
+    // The bar is kept at hand: most numbers are compared with it and nothing else.
+    let (mut bar, mut full) = (f32::NEG_INFINITY, k == 0);
     for (index, value) in values.enumerate() {
-        if !(value > bar || kept.len() < k && value >= bar) {
-            continue;
-        }
-        let at = kept.partition_point(|(_, other)| *other >= value);
-        kept.insert(at, (index as u32, value));
-        if kept.len() > k {
-            kept.pop();
-        }
-        if kept.len() == k {
-            bar = kept[k - 1].1;
+        if !full || value > bar {
+            best.offer(index as u32, value, k);
+            full = best.kept.len() >= k;
+            bar = best.bar(k, f32::NEG_INFINITY);
         }
     }
-    kept
+    best.kept
 }
 
 /// The indices of the `k` smallest, the smallest first.

@@ -141,6 +141,7 @@ fn collect(
     }
     // What follows can be repeated from here.
     if since > 0 {
+        ctx.stage("saving", 0);
         checkpoint::save(out, key, counts, units)?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use golgi_data::tables::Columns;
 use golgi_probes::Tensor;
 
 use super::{BuildError, Source, Table};
-use crate::atlas::neighbours::{Nearest, each, writing};
+use crate::atlas::neighbours::{Nearest, writing};
 use crate::atlas::profiles::Parts;
 use crate::atlas::units::Units;
 use crate::error::Result;
@@ -66,46 +66,31 @@ pub(super) fn neighbours(
 ) -> Result<Option<f32>> {
     let k = source.options.neighbours;
     let directions = Nearest::new(&writing(source.model)?)?;
-    let neurons = source.model.model.blocks.len() * source.model.model.dims.d_mlp;
-    ctx.stage("finding nearest units by weights", neurons as u64);
-    let mut by_weights: Vec<Vec<(u32, f32)>> = Vec::with_capacity(neurons);
-    each(&directions, k, ctx, |_, found| {
-        by_weights.extend(found);
-        Ok(())
-    })?;
+    let by_weights = directions.all(k, "finding nearest units by weights", ctx)?;
     drop(directions);
-
-    ctx.stage("finding nearest units by correlation", units);
+    let (mut null, mut by_correlation) = (None, Vec::new());
+    if let Some(sample) = sample {
+        let correlations = Nearest::new(&sample)?;
+        drop(sample);
+        null = correlations.null(source.options.seed)?;
+        by_correlation = correlations.all(k, "finding nearest units by correlation", ctx)?;
+    }
     let mut file = Table::new(out, "neighbours", NEIGHBOURS);
-    // Correlations are there for all units or for none; the table is sorted by unit.
-    let mut push = |first: usize, correlations: &[Vec<(u32, f32)>]| -> Result<()> {
-        let (mut unit, mut by, mut rank, mut other, mut value) = (vec![], vec![], vec![], vec![], vec![]);
-        for (id, correlated) in (first..).zip(correlations) {
-            let weights: &[(u32, f32)] = by_weights.get(id).map_or(&[], Vec::as_slice);
-            for (name, list) in [("weights", weights), ("correlation", correlated.as_slice())] {
-                for (place, (id_of_other, product)) in list.iter().enumerate() {
-                    unit.push(id as u32);
-                    by.push(name);
-                    rank.push(place as u8);
-                    other.push(*id_of_other);
-                    // Rounding may leave a product of unit vectors a hair above 1.
-                    value.push(product.min(1.0));
-                }
+    let (mut unit, mut by, mut rank, mut other, mut value) = (vec![], vec![], vec![], vec![], vec![]);
+    for id in 0..units as usize {
+        for (name, lists) in [("weights", &by_weights), ("correlation", &by_correlation)] {
+            for (place, (id_of_other, product)) in lists.get(id).into_iter().flatten().enumerate() {
+                unit.push(id as u32);
+                by.push(name);
+                rank.push(place as u8);
+                other.push(*id_of_other);
+                // Rounding may leave a product of unit vectors a hair above 1.
+                value.push(product.min(1.0));
             }
         }
-        let columns = Columns::new().u32("unit", unit).text("by", by).u8("rank", rank).u32("other", other);
-        Ok(file.push(columns.f32("value", value))?)
-    };
-    let mut null = None;
-    match sample {
-        Some(sample) => {
-            let correlations = Nearest::new(&sample)?;
-            drop(sample);
-            null = correlations.null(source.options.seed)?;
-            each(&correlations, k, ctx, |first, found| push(first, &found))?;
-        }
-        None => push(0, &vec![Vec::new(); units as usize])?,
     }
+    let columns = Columns::new().u32("unit", unit).text("by", by).u8("rank", rank).u32("other", other);
+    file.push(columns.f32("value", value))?;
     file.finish().map_err(BuildError::from)?;
     Ok(null)
 }
