@@ -63,22 +63,21 @@ impl Block {
             + size_of::<Block>() as u64
     }
 
-    /// Copies this block's columns of `values` `[slots][width]` into `rows`. Returns whether all are numbers.
+    /// Copies this block's columns of `values` `[slots][width]` into `rows`; lanes without a unit stay 0.
     #[inline(always)]
     fn gather(&self, values: &[f32], width: usize, rows: &mut Vec<Row>) {
-        rows.clear();
         if self.used == LANES {
-            rows.extend(values.chunks_exact(width).map(|all| {
-                let mut row = [0.0; LANES];
+            // Every lane is overwritten.
+            rows.resize(values.len() / width, [0.0; LANES]);
+            for (row, all) in rows.iter_mut().zip(values.chunks_exact(width)) {
                 row.copy_from_slice(&all[self.first..self.first + LANES]);
-                row
-            }));
+            }
         } else {
-            rows.extend(values.chunks_exact(width).map(|all| {
-                let mut row = [0.0; LANES];
+            rows.clear();
+            rows.resize(values.len() / width, [0.0; LANES]);
+            for (row, all) in rows.iter_mut().zip(values.chunks_exact(width)) {
                 row[..self.used].copy_from_slice(&all[self.first..self.first + self.used]);
-                row
-            }));
+            }
         }
     }
 

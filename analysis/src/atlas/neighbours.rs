@@ -44,9 +44,12 @@ impl Nearest {
     /// both of its rows.
     pub fn all(&self, k: usize, stage: &str, ctx: &RunContext) -> Result<Vec<Vec<(u32, f32)>>> {
         let n = self.count;
+        if k == 0 {
+            return Ok(vec![Vec::new(); n]);
+        }
         let mut best = vec![Best::default(); n];
-        // What a product must exceed to enter a list; a list without room for anything is never entered.
-        let mut bars = vec![if k == 0 { f32::INFINITY } else { 0.0 }; n];
+        // What a product must exceed to enter a list.
+        let mut bars = vec![0.0f32; n];
         ctx.stage(stage, (n * (n + ROWS) / 2) as u64);
         for first in (0..n).step_by(ROWS) {
             ctx.check()?;
