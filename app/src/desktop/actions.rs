@@ -47,6 +47,10 @@ pub enum Deed {
     OpenFile,
     /// Asks for a model folder.
     OpenFolder,
+    /// Asks for an atlas folder.
+    OpenAtlas,
+    /// Arranges the panels for reading an atlas.
+    AtlasLayout,
     /// Moves the selected token by so many.
     MoveToken(isize),
     /// Opens a panel, or closes it.
@@ -133,6 +137,13 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
         Action::new(File, icons::STACK, "Start screen", Deed::Start).keys(CTRL, Key::N),
         Action::new(File, icons::FILE, "Open model file…", Deed::OpenFile).keys(CTRL, Key::O),
         Action::new(File, icons::FOLDER_OPEN, "Open model folder…", Deed::OpenFolder).keys(CTRL_SHIFT, Key::O),
+        Action::new(File, icons::TABLE, "Open atlas folder…", Deed::OpenAtlas).keys(CTRL_SHIFT, Key::A).group(),
+        Action::new(File, icons::HAMMER, "Build an atlas of this model…", Deed::Send(Command::AskToBuildAtlas))
+            .enabled(open)
+            .keys(CTRL_SHIFT, Key::B),
+        Action::new(File, icons::X, "Close atlas", Deed::Send(Command::CloseAtlas))
+            .enabled(session.atlas.folder.is_some())
+            .keys(CTRL_SHIFT, Key::W),
         Action::new(File, icons::FLOPPY_DISK, "Save session as probe script…", Deed::Send(Command::SaveScript(None)))
             .enabled(open)
             .keys(CTRL, Key::S)
@@ -170,10 +181,15 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
         let action = Action::new(View, panel.icon(), panel.title(), Deed::TogglePanel(panel.id())).ticked(is_open);
         list.push(match DIGITS.get(index) {
             Some(key) => action.keys(CTRL, *key),
-            None => action,
+            // Behind the ninth panel the digits begin again.
+            None => match DIGITS.get(index - DIGITS.len()) {
+                Some(key) => action.keys(CTRL_SHIFT, *key),
+                None => action,
+            },
         });
     }
     list.push(Action::new(View, icons::LAYOUT, "Reset layout", Deed::ResetLayout).group());
+    list.push(Action::new(View, icons::TABLE, "Layout for atlases", Deed::AtlasLayout));
     let themes = [
         (icons::CIRCLE_HALF, "Theme of the system", ThemeChoice::System),
         (icons::MOON, "Dark theme", ThemeChoice::Dark),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Wake, Waker};
 use std::thread::Thread;
 
-use egui::{Button, Frame, Grid, Id, Modal, RichText, Role, TextEdit, Ui, WidgetInfo};
+use egui::{Button, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
 
 use super::actions::{Action, Menu};
 use super::theme::Palette;
@@ -20,22 +20,29 @@ pub enum Ask {
     File,
     /// For a model's folder.
     Folder,
+    /// For an atlas's folder.
+    Atlas,
 }
 
 /// Opens the system's dialog; the answer arrives as a command. The window goes on meanwhile.
-pub fn ask_for_model(ask: Ask, commands: CommandSender, ctx: egui::Context) {
-    let dialog = rfd::AsyncFileDialog::new().set_title("Open a model");
+pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
+    let title = if ask == Ask::Atlas { "Open an atlas" } else { "Open a model" };
+    let dialog = rfd::AsyncFileDialog::new().set_title(title);
     // The dialog is made here, since macOS wants that on the main thread; its answer is waited for elsewhere.
     let answer: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match ask {
         Ask::File => {
             let kinds = ["gguf", "safetensors", "pth", "pt", "bin", "json"];
             Box::pin(dialog.add_filter("Models", &kinds).add_filter("Everything", &["*"]).pick_file())
         }
-        Ask::Folder => Box::pin(dialog.pick_folder()),
+        Ask::Folder | Ask::Atlas => Box::pin(dialog.pick_folder()),
     };
     let wait = move || {
         if let Some(chosen) = block_on(answer) {
-            commands.send(Command::OpenModel(chosen.path().to_string_lossy().into_owned()));
+            let path = chosen.path().to_owned();
+            commands.send(match ask {
+                Ask::Atlas => Command::OpenAtlas(path),
+                _ => Command::OpenModel(path.to_string_lossy().into_owned()),
+            });
             ctx.request_repaint();
         }
     };
@@ -144,47 +151,46 @@ impl SaveForm {
 
 /// Draws the list of shortcuts. Returns whether it is done with.
 pub fn shortcuts_ui(ui: &Ui, palette: &Palette, actions: &[Action]) -> bool {
+    let height = ui.ctx().content_rect().height() - 170.0;
     let shown = Modal::new(Id::unique("shortcuts")).frame(frame(ui)).show(ui.ctx(), |ui| {
-        ui.set_width(520.0);
+        ui.set_width(680.0);
         ui.heading("Keyboard shortcuts");
         ui.add_space(4.0);
-        for menu in Menu::ALL {
-            let with_keys = || actions.iter().filter(|a| a.menu == menu && a.keys.is_some());
-            if with_keys().next().is_none() {
-                continue;
-            }
-            ui.add_space(6.0);
-            ui.label(
-                RichText::new(menu.title().to_uppercase())
-                    .text_style(egui::TextStyle::Name("caption".into()))
-                    .color(palette.text_weak),
-            );
-            Grid::new(menu.title()).num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
-                for action in with_keys() {
-                    let keys = action.keys.as_ref().map_or(String::new(), |keys| ui.ctx().format_shortcut(keys));
-                    ui.label(&action.name);
-                    ui.label(RichText::new(keys).color(palette.text_strong));
-                    ui.end_row();
+        ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            ui.columns(2, |columns| {
+                for menu in Menu::ALL {
+                    // Panels are many: they have a column of their own.
+                    let column = &mut columns[usize::from(menu == Menu::View)];
+                    let keys = |action: &Action| action.keys.map(|keys| column.ctx().format_shortcut(&keys));
+                    let rows: Vec<(String, String)> = actions
+                        .iter()
+                        .filter(|action| action.menu == menu)
+                        .filter_map(|action| Some((action.name.clone(), keys(action)?)))
+                        .collect();
+                    shortcut_table_ui(column, palette, menu.title(), &rows);
                 }
+                let prompt = [("Run the text now", "Ctrl+Enter"), ("Move along the tokens", "Arrow keys")];
+                let rows = prompt.map(|(name, keys)| (name.to_owned(), keys.to_owned()));
+                shortcut_table_ui(&mut columns[1], palette, "In the prompt", &rows);
             });
-        }
-        ui.add_space(6.0);
-        ui.label(
-            RichText::new("IN THE PROMPT").text_style(egui::TextStyle::Name("caption".into())).color(palette.text_weak),
-        );
-        Grid::new("prompt keys").num_columns(2).spacing([40.0, 4.0]).min_col_width(220.0).show(ui, |ui| {
-            for (name, keys) in [("Run the text now", "Ctrl+Enter"), ("Move along the tokens", "Arrow keys")] {
-                ui.label(name);
-                ui.label(RichText::new(keys).color(palette.text_strong));
-                ui.end_row();
-            }
         });
         ui.add_space(10.0);
-        let close = ui.button("Close");
-        close.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Close the list of shortcuts"));
-        close.clicked()
+        ui.button("Close").accessible_name("Close the list of shortcuts").clicked()
     });
     shown.inner || shown.should_close()
+}
+
+fn shortcut_table_ui(ui: &mut Ui, palette: &Palette, heading: &str, rows: &[(String, String)]) {
+    ui.add_space(6.0);
+    let caption = RichText::new(heading.to_uppercase()).text_style(egui::TextStyle::Name("caption".into()));
+    ui.label(caption.color(palette.text_weak));
+    Grid::new(heading).num_columns(2).spacing([16.0, 4.0]).min_col_width(80.0).min_row_height(18.0).show(ui, |ui| {
+        for (name, keys) in rows {
+            ui.label(RichText::new(keys).color(palette.text_strong));
+            ui.label(name);
+            ui.end_row();
+        }
+    });
 }
 
 #[cfg(test)]

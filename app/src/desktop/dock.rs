@@ -9,7 +9,8 @@ use egui::{
     TextStyle, Ui, Visuals, WidgetInfo, WidgetText, pos2, vec2,
 };
 use egui_tiles::{
-    Behavior, Container, Linear, LinearDir, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse,
+    Behavior, Container, EditAction, Linear, LinearDir, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree,
+    UiResponse,
 };
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ const GAP: f32 = 5.0;
 pub struct Layout {
     version: u32,
     tree: Tree<String>,
+    /// Whether somebody has moved, resized or closed a panel.
+    #[serde(default)]
+    touched: bool,
 }
 
 /// The panels and their arrangement.
@@ -40,7 +44,7 @@ pub struct Dock {
 impl Dock {
     /// The panels in their default places.
     pub fn new(panels: Vec<Box<dyn Panel>>) -> Dock {
-        let layout = Layout { version: LAYOUT_VERSION, tree: default_tree(&panels) };
+        let layout = Layout { version: LAYOUT_VERSION, tree: default_tree(&panels), touched: false };
         Dock { panels, layout, rects: HashMap::new() }
     }
 
@@ -66,6 +70,22 @@ impl Dock {
     /// Back to the default places, everything open.
     pub fn reset(&mut self) {
         self.layout.tree = default_tree(&self.panels);
+        self.layout.touched = false;
+    }
+
+    /// A layout for reading an atlas: the table and the unit's page are large, the map and the documents below.
+    pub fn arrange_for_atlas(&mut self) {
+        self.layout.tree = atlas_tree(&self.panels);
+    }
+
+    /// Brings the atlas to the front. Without a model, and where nobody has arranged anything, the whole layout becomes one for
+    /// atlases.
+    pub fn show_atlas(&mut self, alone: bool) {
+        if alone && !self.layout.touched {
+            self.arrange_for_atlas();
+        } else {
+            self.open("atlas");
+        }
     }
 
     /// Whether a panel is open, be it behind another tab.
@@ -88,6 +108,7 @@ impl Dock {
 
     /// Closes a panel.
     pub fn close(&mut self, id: &str) {
+        self.layout.touched = true;
         if let Some(tile) = self.tile_of(id) {
             self.layout.tree.set_visible(tile, false);
         }
@@ -122,9 +143,16 @@ impl Dock {
     /// Draws everything.
     pub fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         self.rects.clear();
-        let mut closed = Vec::new();
-        let mut behavior = Behaviour { panels: &mut self.panels, ctx, rects: &mut self.rects, closed: &mut closed };
+        let (mut closed, mut touched) = (Vec::new(), self.layout.touched);
+        let mut behavior = Behaviour {
+            panels: &mut self.panels,
+            ctx,
+            rects: &mut self.rects,
+            closed: &mut closed,
+            touched: &mut touched,
+        };
         self.layout.tree.ui(&mut behavior, ui);
+        self.layout.touched = touched || !closed.is_empty();
         for tile in closed {
             self.layout.tree.set_visible(tile, false);
         }
@@ -147,43 +175,72 @@ fn pane_of(tile: &Tile<String>) -> Option<&String> {
     }
 }
 
-/// Model on the left; the text and what is known of it in the middle; units and changes on the right.
-fn default_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
-    let mut tiles = Tiles::default();
-    let mut left: Vec<&str> = panels.iter().map(|panel| panel.id()).collect();
-    let mut stack = |tiles: &mut Tiles<String>, ids: &[&str]| {
-        let here: Vec<&str> = ids.iter().copied().filter(|id| left.contains(id)).collect();
-        left.retain(|id| !here.contains(id));
-        let panes: Vec<TileId> = here.iter().map(|id| tiles.insert_pane((*id).to_owned())).collect();
+/// Builds a tree of stacks of panels.
+struct Arrangement<'a> {
+    tiles: Tiles<String>,
+    /// Panels that have no place yet.
+    left: Vec<&'a str>,
+}
+
+impl<'a> Arrangement<'a> {
+    fn of(panels: &'a [Box<dyn Panel>]) -> Arrangement<'a> {
+        Arrangement { tiles: Tiles::default(), left: panels.iter().map(|panel| panel.id()).collect() }
+    }
+
+    /// Panels one behind the other, the first in front.
+    fn stack(&mut self, ids: &[&str]) -> TileId {
+        let here: Vec<&str> = ids.iter().copied().filter(|id| self.left.contains(id)).collect();
+        self.left.retain(|id| !here.contains(id));
+        let panes: Vec<TileId> = here.iter().map(|id| self.tiles.insert_pane((*id).to_owned())).collect();
         let first = panes.first().copied();
-        let tabs = tiles.insert_tab_tile(panes);
-        if let (Some(Tile::Container(Container::Tabs(tabs))), Some(first)) = (tiles.get_mut(tabs), first) {
+        let tabs = self.tiles.insert_tab_tile(panes);
+        if let (Some(Tile::Container(Container::Tabs(tabs))), Some(first)) = (self.tiles.get_mut(tabs), first) {
             tabs.set_active(first);
         }
         tabs
-    };
-    let model = stack(&mut tiles, &["model"]);
-    let prompt = stack(&mut tiles, &["prompt"]);
-    let maps = stack(&mut tiles, &["lens", "attention"]);
-    let units = stack(&mut tiles, &["neurons", "interventions"]);
-    let unit = stack(&mut tiles, &["unit", "jobs"]);
-    let split = |tiles: &mut Tiles<String>, dir, parts: &[(TileId, f32)]| {
+    }
+
+    fn split(&mut self, dir: LinearDir, parts: &[(TileId, f32)]) -> TileId {
         let mut linear = Linear::new(dir, parts.iter().map(|(tile, _)| *tile).collect());
         for (tile, share) in parts {
             linear.shares.set_share(*tile, *share);
         }
-        tiles.insert_container(linear)
-    };
-    let middle = split(&mut tiles, LinearDir::Vertical, &[(prompt, 0.46), (maps, 0.54)]);
-    let right = split(&mut tiles, LinearDir::Vertical, &[(units, 0.52), (unit, 0.48)]);
-    let root = split(&mut tiles, LinearDir::Horizontal, &[(model, 0.19), (middle, 0.47), (right, 0.34)]);
-    // Panels without a place of their own join the maps.
-    let rest = std::mem::take(&mut left);
-    let rest: Vec<TileId> = rest.into_iter().map(|id| tiles.insert_pane(id.to_owned())).collect();
-    if let Some(Tile::Container(maps)) = tiles.get_mut(maps) {
-        rest.into_iter().for_each(|tile| maps.add_child(tile));
+        self.tiles.insert_container(linear)
     }
-    Tree::new(Id::unique("golgi dock"), root, tiles)
+
+    /// The tree. Panels without a place of their own join the stack `others`.
+    fn tree(mut self, root: TileId, others: TileId) -> Tree<String> {
+        let rest: Vec<TileId> = self.left.into_iter().map(|id| self.tiles.insert_pane(id.to_owned())).collect();
+        if let Some(Tile::Container(others)) = self.tiles.get_mut(others) {
+            rest.into_iter().for_each(|tile| others.add_child(tile));
+        }
+        Tree::new(Id::unique("golgi dock"), root, self.tiles)
+    }
+}
+
+/// Model on the left; the text and what is known of it in the middle; units and changes on the right.
+fn default_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
+    let mut all = Arrangement::of(panels);
+    let model = all.stack(&["model"]);
+    let prompt = all.stack(&["prompt"]);
+    let maps = all.stack(&["lens", "attention", "atlas", "map", "corpus"]);
+    let units = all.stack(&["neurons", "interventions"]);
+    let unit = all.stack(&["unit", "jobs"]);
+    let middle = all.split(LinearDir::Vertical, &[(prompt, 0.46), (maps, 0.54)]);
+    let right = all.split(LinearDir::Vertical, &[(units, 0.52), (unit, 0.48)]);
+    let root = all.split(LinearDir::Horizontal, &[(model, 0.19), (middle, 0.47), (right, 0.34)]);
+    all.tree(root, maps)
+}
+
+/// The table on the left above the map and the documents; the unit's page on the right.
+fn atlas_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
+    let mut all = Arrangement::of(panels);
+    let table = all.stack(&["atlas", "prompt", "lens", "attention", "neurons"]);
+    let maps = all.stack(&["map", "corpus"]);
+    let unit = all.stack(&["unit", "model", "interventions", "jobs"]);
+    let left = all.split(LinearDir::Vertical, &[(table, 0.52), (maps, 0.48)]);
+    let root = all.split(LinearDir::Horizontal, &[(left, 0.6), (unit, 0.4)]);
+    all.tree(root, table)
 }
 
 struct Behaviour<'a, 'c> {
@@ -191,6 +248,7 @@ struct Behaviour<'a, 'c> {
     ctx: &'a mut PanelContext<'c>,
     rects: &'a mut HashMap<&'static str, Rect>,
     closed: &'a mut Vec<TileId>,
+    touched: &'a mut bool,
 }
 
 impl Behaviour<'_, '_> {
@@ -222,6 +280,10 @@ impl Behavior<String> for Behaviour<'_, '_> {
 
     fn is_tab_closable(&self, _tiles: &Tiles<String>, _tile: TileId) -> bool {
         true
+    }
+
+    fn on_edit(&mut self, edit: EditAction) {
+        *self.touched |= matches!(edit, EditAction::TileDropped | EditAction::TileResized);
     }
 
     fn on_tab_close(&mut self, _tiles: &mut Tiles<String>, tile: TileId) -> bool {

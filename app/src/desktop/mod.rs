@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod app;
+pub mod build_form;
 pub mod command_palette;
 pub mod dialogs;
 pub mod dock;
@@ -15,6 +16,7 @@ pub mod screenshot;
 pub mod shell;
 pub mod start;
 pub mod status;
+pub mod task;
 pub mod theme;
 pub mod toasts;
 pub mod widgets;

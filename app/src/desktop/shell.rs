@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use egui::{Align2, CentralPanel, Color32, Frame, Margin, Panel as Bar, RichText, Stroke, Ui};
 
 use super::actions::{self, Action, Deed};
+use super::build_form::BuildForm;
 use super::command_palette::CommandPalette;
 use super::dialogs::{self, Ask, SaveForm, Saved};
 use super::dock::{Dock, Layout};
@@ -33,6 +34,7 @@ pub struct Workbench {
     status: StatusBar,
     shortcuts: bool,
     saving: Option<SaveForm>,
+    building: Option<BuildForm>,
     wanted: Vec<ResultKind>,
     theme: Option<ThemeChoice>,
 }
@@ -49,6 +51,7 @@ impl Workbench {
             status: StatusBar::default(),
             shortcuts: false,
             saving: None,
+            building: None,
             wanted: Vec::new(),
             theme: None,
         }
@@ -66,14 +69,21 @@ impl Workbench {
 
     /// Whether the start screen is shown.
     pub fn shows_start(&self) -> bool {
-        let model = &self.session.document.model;
-        self.show_start || model.shown().is_none()
+        let nothing = self.session.document.model.shown().is_none() && self.session.atlas.get().is_none();
+        self.show_start || nothing
     }
 
     /// Takes in what has arrived since the last frame. Called before each frame, and while the window is hidden.
     pub fn update(&mut self, ctx: &egui::Context) {
         let had_model = self.session.document.model().is_some();
+        let had_atlas = self.session.atlas.get().map(|open| open.atlas.folder().to_owned());
         self.session.update();
+        if let Some(open) = self.session.atlas.get()
+            && had_atlas.as_deref() != Some(open.atlas.folder())
+        {
+            self.show_start = false;
+            self.dock.show_atlas(self.session.document.model().is_none());
+        }
         if !had_model && self.session.document.model().is_some() {
             self.show_start = false;
         }
@@ -96,6 +106,26 @@ impl Workbench {
     fn carry_out(&mut self, ctx: &egui::Context, request: Command) {
         let (panel, path) = match request {
             Command::ExportPanelPng { panel, path } => (panel, path),
+            Command::ShowPanel(id) => {
+                self.show_start = false;
+                self.dock.open(id);
+                return;
+            }
+            Command::AskToBuildAtlas => {
+                self.building = match self.session.document.model() {
+                    Some(model) => Some(BuildForm::new(&model.spec, &model.name)),
+                    None => {
+                        let notice = crate::session::notice::Notice::info("No model is open.");
+                        self.session.notify(notice.with_next_step("Open the model whose atlas shall be built"));
+                        None
+                    }
+                };
+                return;
+            }
+            Command::AskForAtlas => {
+                dialogs::ask_to_open(Ask::Atlas, self.session.commands(), ctx.clone());
+                return;
+            }
             Command::SaveScript(_) => {
                 self.saving = Some(SaveForm::new(Saved::Script));
                 return;
@@ -170,6 +200,9 @@ impl Workbench {
         if self.saving.as_mut().is_some_and(|form| form.ui(ui, &commands)) {
             self.saving = None;
         }
+        if self.building.as_mut().is_some_and(|form| form.ui(ui, &self.session, palette)) {
+            self.building = None;
+        }
         toasts::ui(ui, palette, &self.session.notices, &commands);
         drop_ui(ui, palette);
         for file in ui.input(|input| input.raw.dropped_files.clone()) {
@@ -182,8 +215,13 @@ impl Workbench {
         match deed {
             Deed::Send(command) => self.session.commands().send(command),
             Deed::Start => self.show_start = !self.show_start,
-            Deed::OpenFile => dialogs::ask_for_model(Ask::File, self.session.commands(), ctx.clone()),
-            Deed::OpenFolder => dialogs::ask_for_model(Ask::Folder, self.session.commands(), ctx.clone()),
+            Deed::OpenFile => dialogs::ask_to_open(Ask::File, self.session.commands(), ctx.clone()),
+            Deed::OpenFolder => dialogs::ask_to_open(Ask::Folder, self.session.commands(), ctx.clone()),
+            Deed::OpenAtlas => dialogs::ask_to_open(Ask::Atlas, self.session.commands(), ctx.clone()),
+            Deed::AtlasLayout => {
+                self.show_start = false;
+                self.dock.arrange_for_atlas();
+            }
             Deed::MoveToken(by) => {
                 if let (Some(at), Some(stats)) =
                     (self.session.focus_token(), self.session.document.results.stats.shown())
@@ -254,7 +292,7 @@ fn drop_ui(ui: &Ui, palette: &Palette) {
     let painter = ui.ctx().layer_painter(layer);
     painter.rect_filled(rect, 0.0, palette.backdrop.gamma_multiply(0.86));
     painter.rect_stroke(rect.shrink(16.0), 12.0, Stroke::new(2.0, palette.accent), egui::StrokeKind::Inside);
-    let text = RichText::new(format!("{}  Let go to open this model", icons::FOLDER_OPEN));
+    let text = RichText::new(format!("{}  Let go to open this model or atlas", icons::FOLDER_OPEN));
     painter.text(
         rect.center(),
         Align2::CENTER_CENTER,

@@ -1,6 +1,11 @@
 //! Applying commands.
 
+use std::path::{Path, PathBuf};
+
+use golgi_data::unit::Unit;
+
 use super::Session;
+use super::atlas::AtlasState;
 use super::command::Command;
 use super::document::{Document, Generated};
 use super::loadable::Loadable;
@@ -17,6 +22,35 @@ impl Session {
             Command::ClearSelection => self.selection = Selection::default(),
             Command::Hover(hover) => self.hover.merge(&hover),
             Command::Want(kinds) => self.wanted = kinds,
+            // Whatever names a folder may name an atlas: a dropped one, a recent one, one on the command line.
+            Command::OpenModel(spec) if Path::new(&spec).join("atlas.json").is_file() => {
+                self.apply(Command::OpenAtlas(PathBuf::from(spec)));
+            }
+            Command::OpenAtlas(folder) => {
+                self.atlas = AtlasState { folder: Some(folder.clone()), ..AtlasState::default() };
+                self.atlas.open.begin();
+                self.selection.place = None;
+                self.ask_backend(Command::OpenAtlas(folder));
+            }
+            Command::ReloadAtlas | Command::EstimateAtlas(_) | Command::BuildAtlas(_) | Command::PauseBuild => {
+                self.ask_backend(command);
+            }
+            Command::ForgetBuild => {
+                self.build = None;
+                self.ask_backend(Command::PauseBuild);
+            }
+            Command::CloseAtlas => {
+                self.atlas = AtlasState::default();
+                self.selection.place = None;
+                self.ask_backend(command);
+            }
+            Command::QueryAtlas(_) => {
+                self.atlas.answer.begin();
+                self.ask_backend(command);
+            }
+            Command::ChooseUnits(set) => self.atlas.set = set,
+            Command::Read(reading) => self.atlas.reading = Some(reading),
+            Command::TryText(text) => self.atlas.trial_text = text,
             Command::OpenModel(_) | Command::FetchModel(_) | Command::Generate(_) | Command::Retry(_) => {
                 self.ask_backend(command);
             }
@@ -68,20 +102,34 @@ impl Session {
                 let notice = super::script_export::save(&self.document, &self.selection, &path);
                 self.notices.push(notice);
             }
-            Command::SaveScript(None) | Command::ExportPanelPng { .. } => self.window_requests.push(command),
+            Command::SaveScript(None)
+            | Command::ExportPanelPng { .. }
+            | Command::ShowPanel(_)
+            | Command::AskForAtlas
+            | Command::AskToBuildAtlas => {
+                self.window_requests.push(command);
+            }
         }
     }
 
     fn select(&mut self, selection: &Selection) {
         self.selection.merge(selection);
-        if let Some(model) = self.document.model() {
-            // A selection may come from a text field or from an older model.
-            if self.selection.unit.as_ref().is_some_and(|unit| !model.has_unit(unit)) {
-                self.selection.unit = None;
-                self.selection.head = None;
-            }
-            self.selection.layer = self.selection.layer.filter(|layer| (*layer as usize) < model.dims.n_layers);
+        // A selection may come from a text field, from an older model or an older atlas.
+        let (model, atlas) = (self.document.model(), self.atlas.get());
+        if model.is_none() && atlas.is_none() {
+            return;
         }
+        let known = |unit: &Unit| {
+            model.is_some_and(|model| model.has_unit(unit))
+                || atlas.is_some_and(|open| open.units.id_of(unit).is_some())
+        };
+        if self.selection.unit.as_ref().is_some_and(|unit| !known(unit)) {
+            self.selection.unit = None;
+            self.selection.head = None;
+        }
+        let layers =
+            model.map_or(0, |model| model.dims.n_layers).max(atlas.map_or(0, |open| open.units.layers() as usize));
+        self.selection.layer = self.selection.layer.filter(|layer| (*layer as usize) < layers);
     }
 
     /// A change of the document that can be undone.
@@ -177,7 +225,6 @@ impl Session {
 
 #[cfg(test)]
 mod tests {
-    use golgi_data::unit::Unit;
     use golgi_probes::intervention::{Edit, Intervention};
 
     use super::*;

@@ -1,10 +1,14 @@
 //! Commands: the only way in which anything changes the session.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use golgi_probes::intervention::Intervention;
 
+use super::atlas::Reading;
+use super::atlas::filter::UnitSet;
+use super::build::BuildRequest;
 use super::jobs::JobId;
 use super::notice::Notice;
 use super::results::ResultKind;
@@ -43,6 +47,34 @@ pub enum Command {
     FetchModel(String),
     /// Closes the model.
     CloseModel,
+    /// Opens the atlas in a folder.
+    OpenAtlas(PathBuf),
+    /// Reads the open atlas again: it has grown.
+    ReloadAtlas,
+    /// Closes the atlas.
+    CloseAtlas,
+    /// Opens a panel and brings it to the front.
+    ShowPanel(&'static str),
+    /// Asks for the folder of an atlas, in a dialog.
+    AskForAtlas,
+    /// Asks what atlas of the open model shall be built, in a form.
+    AskToBuildAtlas,
+    /// Finds out what building an atlas will take.
+    EstimateAtlas(BuildRequest),
+    /// Builds an atlas, or goes on with one.
+    BuildAtlas(BuildRequest),
+    /// Stops the build; what is done is kept.
+    PauseBuild,
+    /// Stops the build and no longer speaks of it; what is done stays on disk.
+    ForgetBuild,
+    /// Asks the open atlas in SQL.
+    QueryAtlas(String),
+    /// Chooses some units of the atlas, or no longer any.
+    ChooseUnits(Option<Arc<UnitSet>>),
+    /// Reads a document of the atlas.
+    Read(Reading),
+    /// Runs a text of the user to see what the selected unit does along it.
+    TryText(String),
     /// Replaces the prompt's text and runs it.
     SetPrompt(String),
     /// Adds to the selection: what the given selection leaves open stays.

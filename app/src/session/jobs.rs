@@ -44,6 +44,8 @@ pub struct Job {
     pub took: Option<Duration>,
     /// What starts it again.
     pub retry: Option<Command>,
+    /// Whether stopping it loses nothing: it goes on from there.
+    pub can_pause: bool,
     ctx: RunContext,
 }
 
@@ -105,8 +107,15 @@ impl Jobs {
         self.next += 1;
         let id = JobId(self.next);
         let (state, progress, started) = (JobState::Running, Progress::default(), Instant::now());
-        self.list.push(Job { id, title, state, progress, started, took: None, retry, ctx });
+        self.list.push(Job { id, title, state, progress, started, took: None, retry, can_pause: false, ctx });
         id
+    }
+
+    /// Notes that stopping a job loses nothing.
+    pub fn can_pause(&mut self, id: JobId) {
+        if let Some(job) = self.list.iter_mut().find(|job| job.id == id) {
+            job.can_pause = true;
+        }
     }
 
     /// Notes how a job ended.

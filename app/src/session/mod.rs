@@ -12,7 +12,9 @@
 //! assert!(session.selection.is_head(18, 6));
 //! ```
 
+pub mod atlas;
 pub mod backend;
+pub mod build;
 pub mod command;
 pub mod document;
 pub mod jobs;
@@ -35,7 +37,9 @@ use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
 
+use atlas::AtlasState;
 use backend::Backend;
+use build::Build;
 use command::{Command, CommandSender};
 use document::Document;
 use jobs::Jobs;
@@ -56,6 +60,10 @@ pub struct Session {
     pub selection: Selection,
     /// What the pointer rested on in the last frame.
     pub hover: Selection,
+    /// The opened atlas.
+    pub atlas: AtlasState,
+    /// The atlas that is being built, or was to be.
+    pub build: Option<Build>,
     /// What is running.
     pub jobs: Jobs,
     /// What there is to tell.
@@ -93,6 +101,8 @@ impl Session {
             document,
             selection: Selection::default(),
             hover: Selection::default(),
+            atlas: AtlasState::default(),
+            build: None,
             jobs: Jobs::default(),
             notices: Notices::default(),
             recent: Recent::default(),
@@ -125,6 +135,7 @@ impl Session {
         while let Some(command) = self.waiting.pop_front() {
             self.apply(command);
         }
+        self.atlas.follow(self.selection.place);
         if let Some(mut backend) = self.backend.take() {
             backend.update(self);
             self.backend = Some(backend);
@@ -181,6 +192,10 @@ impl Session {
             ResultKind::UnitPage => results.unit.failure(),
             ResultKind::Effect => results.effect.failure(),
             ResultKind::Attribution => results.attribution.failure(),
+            ResultKind::AtlasPage => self.atlas.page.failure(),
+            ResultKind::Corpus => self.atlas.corpus.failure(),
+            ResultKind::Painted => self.atlas.painted.failure(),
+            ResultKind::Trial => self.atlas.trial.failure(),
         }
     }
 

@@ -27,6 +27,14 @@ pub enum ResultKind {
     Effect,
     /// The logit as a sum over everything that writes.
     Attribution,
+    /// What the open atlas knows of the selected unit.
+    AtlasPage,
+    /// The documents of the open atlas.
+    Corpus,
+    /// The selected unit's activation over the document that is being read.
+    Painted,
+    /// The selected unit's activation over a text of the user.
+    Trial,
 }
 
 impl ResultKind {
@@ -39,6 +47,10 @@ impl ResultKind {
         ResultKind::NeuronTable,
         ResultKind::UnitPage,
         ResultKind::Attribution,
+        ResultKind::AtlasPage,
+        ResultKind::Corpus,
+        ResultKind::Painted,
+        ResultKind::Trial,
     ];
 
     /// What people call it.
@@ -51,6 +63,10 @@ impl ResultKind {
             ResultKind::UnitPage => "Unit page",
             ResultKind::Effect => "Effect of interventions",
             ResultKind::Attribution => "Logit attribution",
+            ResultKind::AtlasPage => "Page of the atlas",
+            ResultKind::Corpus => "Documents of the atlas",
+            ResultKind::Painted => "Activation over the document",
+            ResultKind::Trial => "Activation over your text",
         }
     }
 

@@ -6,6 +6,15 @@
 use golgi_data::site::Site;
 use golgi_data::unit::Unit;
 
+/// A place in the corpus of the open atlas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The context: a row of `contexts.parquet`.
+    pub context: u32,
+    /// The position in it.
+    pub position: u16,
+}
+
 /// What is selected, or hovered. Everything that is not `None` is lit up in every panel that shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
@@ -19,6 +28,8 @@ pub struct Selection {
     pub unit: Option<Unit>,
     /// A site.
     pub site: Option<Site>,
+    /// A place in the corpus.
+    pub place: Option<Place>,
 }
 
 impl Selection {
@@ -48,6 +59,18 @@ impl Selection {
     /// A site with its layer.
     pub fn of_site(site: &Site) -> Selection {
         Selection { layer: site.layer(), site: Some(site.clone()), ..Selection::default() }
+    }
+
+    /// Just a place in the corpus.
+    pub fn of_place(context: u32, position: u16) -> Selection {
+        Selection { place: Some(Place { context, position }), ..Selection::default() }
+    }
+
+    /// The same with a place in the corpus.
+    #[must_use]
+    pub fn at_place(mut self, context: u32, position: u16) -> Selection {
+        self.place = Some(Place { context, position });
+        self
     }
 
     /// The same with a token.
@@ -80,6 +103,7 @@ impl Selection {
             self.head = other.head;
         }
         self.token = other.token.or(self.token);
+        self.place = other.place.or(self.place);
         self.layer = other.layer.or(self.layer);
         self.head = other.head.or(self.head);
         self.unit = other.unit.clone().or(self.unit.take());

@@ -92,12 +92,13 @@ fn job_ui(ui: &mut Ui, ctx: &PanelContext<'_>, job: &Job) {
         ui.label(if matches!(job.state, JobState::Failed(_)) { title.color(palette.error) } else { title });
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if job.is_running() {
-                if ui.small_button("Cancel").accessible_name(format!("Cancel {}", job.title)).clicked() {
+                let stop = if job.can_pause { "Pause" } else { "Cancel" };
+                if ui.small_button(stop).accessible_name(format!("{stop} {}", job.title)).clicked() {
                     ctx.send(Command::CancelJob(job.id));
                 }
             } else if job.retry.is_some()
                 && !matches!(job.state, JobState::Done)
-                && ui.small_button("Retry").accessible_name(format!("Retry {}", job.title)).clicked()
+                && ui.small_button(again(job)).accessible_name(format!("{} {}", again(job), job.title)).clicked()
             {
                 ctx.send(Command::RetryJob(job.id));
             }
@@ -112,11 +113,17 @@ fn job_ui(ui: &mut Ui, ctx: &PanelContext<'_>, job: &Job) {
     }
 }
 
+/// What starting it again is called.
+fn again(job: &Job) -> &'static str {
+    if job.can_pause { "Resume" } else { "Retry" }
+}
+
 fn timing(job: &Job) -> String {
     let stage = text::visible(&job.progress.stage);
     match (&job.state, job.time_left()) {
         (JobState::Running, Some(left)) => format!("{stage} · {} left", span(left)),
         (JobState::Running, None) => stage,
+        (JobState::Cancelled, _) if job.can_pause => "paused".into(),
         (JobState::Cancelled, _) => "cancelled".into(),
         _ => span(job.elapsed()),
     }

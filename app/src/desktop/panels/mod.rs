@@ -11,10 +11,13 @@ use crate::session::selection::Selection;
 
 use super::theme::Palette;
 
+mod atlas;
 mod attention;
+mod corpus;
 mod interventions;
 mod jobs;
 mod lens;
+mod map;
 mod model;
 mod neurons;
 mod prompt;
@@ -107,5 +110,8 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(unit::UnitPanel::default()),
         Box::new(interventions::InterventionsPanel::default()),
         Box::new(jobs::JobsPanel),
+        Box::new(atlas::AtlasPanel::default()),
+        Box::new(map::MapPanel::default()),
+        Box::new(corpus::CorpusPanel::default()),
     ]
 }

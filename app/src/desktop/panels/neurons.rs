@@ -27,7 +27,7 @@ const SORTED_AT_ONCE: usize = 20_000;
 /// At most this many rows are copied as text.
 const COPIED: usize = 200_000;
 
-const COLUMNS: [Column; 7] = [
+const COLUMNS: [Column<'static>; 7] = [
     column("Layer", "The neuron's layer", 46.0),
     column("Neuron", "Its index within the layer", 58.0),
     column("Activation", "mlp.hook_post at the selected token", 116.0),
@@ -41,7 +41,7 @@ const COLUMNS: [Column; 7] = [
     column("Write norm", "Length of the write vector", 74.0),
 ];
 
-const fn column(name: &'static str, about: &'static str, width: f32) -> Column {
+const fn column(name: &'static str, about: &'static str, width: f32) -> Column<'static> {
     Column { name, about, width, numeric: true, sortable: true }
 }
 
@@ -245,6 +245,7 @@ impl NeuronsPanel {
         let table = VirtualTable {
             name: "Neurons",
             columns: &COLUMNS,
+            pinned: 0,
             rows: rows.order.len(),
             selected,
             hovered: ctx.hover.unit.as_ref().and_then(|unit| rows.row_of(unit)),

@@ -1,5 +1,6 @@
 //! The page of one unit, live: what it reads and writes, and what it does along the prompt.
 
+mod atlas;
 mod header;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use egui::text::{LayoutJob, TextFormat};
 use egui::{Grid, Label, RichText, ScrollArea, TextStyle, Ui};
 use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 
+use self::atlas::AtlasPage;
 use self::header::Header;
 use super::{Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
@@ -29,6 +31,9 @@ const BESIDE: f32 = 560.0;
 #[derive(Default)]
 pub struct UnitPanel {
     header: Header,
+    atlas: AtlasPage,
+    /// Whether the prompt is shown although an atlas is open.
+    prompt: bool,
 }
 
 impl Panel for UnitPanel {
@@ -47,18 +52,30 @@ impl Panel for UnitPanel {
     fn help(&self) -> &'static str {
         "The page of the selected neuron, head or dimension. Its read and write directions are shown by the tokens at their two ends, through embedding and \
          unembedding; below, its activation along the prompt and what it adds directly to the logit of the model's first choice at each position. \
-         Zero it or scale it to see what the model does without it."
+         Zero it or scale it to see what the model does without it. With an atlas open, the page also tells what the unit does over the corpus: families, examples, \
+         statistics, profiles, nearest units; and it paints any text of yours."
     }
 
     fn needs(&self) -> &'static [ResultKind] {
-        &[ResultKind::UnitPage]
+        &[ResultKind::UnitPage, ResultKind::AtlasPage, ResultKind::Trial]
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         let page = &ctx.results().unit;
-        if ctx.document().model().is_some() {
+        let (model, atlas) = (ctx.document().model().is_some(), ctx.session.atlas.get().is_some());
+        if model || atlas {
             self.header.ui(ctx, ui, ctx.selection.unit.as_ref());
+            if model && atlas {
+                ui.horizontal(|ui| {
+                    ui.selectable_value(&mut self.prompt, false, "Over the corpus");
+                    ui.selectable_value(&mut self.prompt, true, "In this prompt");
+                });
+            }
             ui.separator();
+        }
+        if atlas && !(model && self.prompt) {
+            self.atlas.ui(ctx, ui);
+            return;
         }
         let step = if ctx.document().model().is_some() && ctx.selection.unit.is_none() {
             "Click a row in Neurons or a head in Attention, or type an address such as L5N123 above.".to_owned()

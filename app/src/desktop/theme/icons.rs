@@ -74,4 +74,10 @@ icons! {
     PENCIL_SIMPLE = "\u{e3b4}",
     CHART_BAR = "\u{e150}",
     LAYOUT = "\u{e6d6}",
+    SELECTION = "\u{e69a}",
+    LASSO = "\u{edc6}",
+    BOOK_OPEN_TEXT = "\u{e8f2}",
+    MAP_TRIFOLD = "\u{e31a}",
+    PAUSE = "\u{e39e}",
+    HAMMER = "\u{e80e}",
 }

@@ -8,6 +8,7 @@ pub mod heatmap;
 pub mod highlight;
 pub mod number;
 pub mod placeholder;
+pub mod scatter;
 pub mod scroll;
 pub mod texture;
 pub mod token_strip;

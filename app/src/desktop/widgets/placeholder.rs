@@ -23,16 +23,16 @@ pub fn empty(ui: &mut Ui, heading: &str, next_step: &str) {
 }
 
 /// A result is being computed and there is no older one to show meanwhile.
-pub fn loading(ui: &mut Ui, what: &str, progress: &Progress) {
+pub fn loading(ui: &mut Ui, doing: &str, progress: &Progress) {
     centred(ui, |ui| {
-        ui.label(RichText::new(format!("Computing {what}…")).strong().size(15.0));
+        ui.label(RichText::new(format!("{doing}…")).strong().size(15.0));
         ui.add_space(6.0);
         let stage = text::visible(&progress.stage);
         let response = match progress.fraction() {
             Some(share) => ui.add(ProgressBar::new(share).desired_width(MEASURE * 0.7).desired_height(6.0)),
             None => busy(ui),
         };
-        response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, format!("Computing {what}")));
+        response.widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, doing));
         let counted =
             if progress.total > 0 { format!("{stage} {} of {}", progress.done, progress.total) } else { stage };
         ui.weak(counted.trim());
@@ -72,22 +72,32 @@ pub enum Shown<'a, T> {
 
 /// Decides what a panel draws of `result`. `what` is the result's name in a sentence, `heading` and `next_step` are for the empty state.
 pub fn shown<'a, T>(ui: &mut Ui, result: &'a Loadable<T>, what: &str, heading: &str, next_step: &str) -> Shown<'a, T> {
+    shown_or(ui, result, &format!("Computing {what}"), |ui| empty(ui, heading, next_step))
+}
+
+/// The same, saying what is being `doing`, and with another empty state.
+pub fn shown_or<'a, T>(
+    ui: &mut Ui,
+    result: &'a Loadable<T>,
+    doing: &str,
+    when_empty: impl FnOnce(&mut Ui),
+) -> Shown<'a, T> {
     match result {
         Loadable::Ready(value) => Shown::Value { value, stale: false },
         Loadable::Loading { previous: Some(value), .. } => Shown::Value { value, stale: true },
         Loadable::Loading { progress, .. } => {
-            loading(ui, what, progress);
+            loading(ui, doing, progress);
             Shown::Nothing(false)
         }
         Loadable::Failed(notice) => Shown::Nothing(failed(ui, notice)),
         Loadable::Empty => {
-            empty(ui, heading, next_step);
+            when_empty(ui);
             Shown::Nothing(false)
         }
     }
 }
 
-fn centred(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
+pub(crate) fn centred(ui: &mut Ui, add: impl FnOnce(&mut Ui)) {
     let room = ui.available_size();
     ui.allocate_ui_with_layout(room, Layout::top_down(Align::Center), |ui| {
         ui.set_min_size(room);

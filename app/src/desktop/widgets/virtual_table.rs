@@ -15,11 +15,11 @@ use super::{accessible, bar, scroll};
 
 /// A column's heading and form.
 #[derive(Debug, Clone, Copy)]
-pub struct Column {
+pub struct Column<'a> {
     /// The heading.
-    pub name: &'static str,
+    pub name: &'a str,
     /// What the numbers are; the heading's tooltip.
-    pub about: &'static str,
+    pub about: &'a str,
     /// The least width in points. What room is left is shared in proportion.
     pub width: f32,
     /// Whether cells hold numbers, which stand at the right.
@@ -108,7 +108,9 @@ pub struct VirtualTable<'a> {
     /// What it is called, for screen readers.
     pub name: &'a str,
     /// Its columns.
-    pub columns: &'a [Column],
+    pub columns: &'a [Column<'a>],
+    /// How many of the first columns stay where they are when the others are scrolled.
+    pub pinned: usize,
     /// How many rows it has.
     pub rows: usize,
     /// The selected row.
@@ -179,7 +181,8 @@ impl VirtualTable<'_> {
             chosen = response.interact_pointer_pos().filter(inside).and_then(|pos| row_at(pos.y)).or(chosen);
         }
 
-        let sorted = self.headings(ui, id, header, &widths, offset.x as f32);
+        let places = places(&widths, self.pinned, offset.x as f32);
+        let sorted = self.headings(ui, id, header, &places);
         if sorted.is_some() {
             response.request_focus();
         }
@@ -190,7 +193,7 @@ impl VirtualTable<'_> {
         for row in first..end {
             let top = body.top() + (row as f64 * row_height - offset.y) as f32;
             let line = Rect::from_x_y_ranges(body.x_range(), top..=top + row_height as f32);
-            self.row(&painter, ui.visuals(), &font, (row, line), (&widths, offset.x as f32), pointed, paint);
+            self.row(&painter, ui.visuals(), &font, (row, line), &places, pointed, paint);
             if named
                 && accessible::part(
                     ui,
@@ -217,7 +220,7 @@ impl VirtualTable<'_> {
         visuals: &Visuals,
         font: &FontId,
         (row, line): (usize, Rect),
-        (widths, scrolled): (&[f32], f32),
+        places: &[Span],
         pointed: Option<usize>,
         paint: &mut dyn FnMut(&Cell<'_>),
     ) {
@@ -228,11 +231,9 @@ impl VirtualTable<'_> {
         if let Some(veil) = veil(visuals, light) {
             painter.rect_filled(line, 0.0, veil);
         }
-        let mut x = line.left() - scrolled;
-        for (col, width) in widths.iter().enumerate() {
-            let cell = Rect::from_x_y_ranges(x..=x + width, line.y_range());
-            x += width;
-            let clip = cell.intersect(painter.clip_rect());
+        for (col, place) in places.iter().enumerate() {
+            let cell = place.rect(line);
+            let clip = place.clip(line).intersect(painter.clip_rect());
             if clip.is_positive() {
                 let painter = painter.with_clip_rect(clip);
                 let rect = cell.shrink2(Vec2::new(6.0, 0.0));
@@ -244,19 +245,21 @@ impl VirtualTable<'_> {
         }
     }
 
-    fn headings(&self, ui: &Ui, id: Id, area: Rect, widths: &[f32], scrolled: f32) -> Option<Sort> {
+    fn headings(&self, ui: &Ui, id: Id, area: Rect, places: &[Span]) -> Option<Sort> {
         let painter = ui.painter_at(area);
         let visuals = ui.visuals();
         let font = TextStyle::Small.resolve(ui.style());
         painter.hline(area.x_range(), area.bottom() - 1.0, visuals.widgets.noninteractive.bg_stroke);
         let mut sorted = None;
-        let mut x = area.left() - scrolled;
-        for (index, (column, width)) in self.columns.iter().zip(widths).enumerate() {
-            let cell = Rect::from_x_y_ranges(x..=x + width, area.y_range());
-            x += width;
+        for (index, (column, place)) in self.columns.iter().zip(places).enumerate() {
+            let (cell, clip) = (place.rect(area), place.clip(area).intersect(area));
+            if !clip.is_positive() {
+                continue;
+            }
+            let painter = painter.with_clip_rect(clip.intersect(painter.clip_rect()));
             let order = self.sort.filter(|sort| sort.column == index);
             let sense = if column.sortable { Sense::click() } else { Sense::hover() };
-            let mut response = ui.interact(cell.intersect(area), id.with(("heading", index)), sense);
+            let mut response = ui.interact(clip, id.with(("heading", index)), sense);
             let state = match order {
                 Some(Sort { descending: true, .. }) => ", sorted, largest first",
                 Some(_) => ", sorted, smallest first",
@@ -293,8 +296,40 @@ impl VirtualTable<'_> {
     }
 }
 
+/// Where a column stands, in points from the table's left edge, and the part of it that can be seen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Span {
+    left: f32,
+    right: f32,
+    /// Nothing of it is seen left of here: pinned columns lie over it.
+    from: f32,
+}
+
+impl Span {
+    fn rect(self, line: Rect) -> Rect {
+        Rect::from_x_y_ranges(line.left() + self.left..=line.left() + self.right, line.y_range())
+    }
+
+    fn clip(self, line: Rect) -> Rect {
+        let left = self.left.max(self.from);
+        Rect::from_x_y_ranges(line.left() + left..=line.left() + self.right.max(left), line.y_range())
+    }
+}
+
+/// Where the columns stand: the first `pinned` ones at rest, the others moved to the left by `scrolled`.
+fn places(widths: &[f32], pinned: usize, scrolled: f32) -> Vec<Span> {
+    let rest: f32 = widths.iter().take(pinned).sum();
+    let mut x = 0.0;
+    let place = |(index, width): (usize, &f32)| {
+        let (left, from) = if index < pinned { (x, 0.0) } else { (x - scrolled, rest) };
+        x += width;
+        Span { left, right: left + width, from }
+    };
+    widths.iter().enumerate().map(place).collect()
+}
+
 /// The widths of the columns: at least their own, and what room is left in proportion.
-fn widths(columns: &[Column], room: f32) -> Vec<f32> {
+fn widths(columns: &[Column<'_>], room: f32) -> Vec<f32> {
     let least: f32 = columns.iter().map(|column| column.width).sum();
     let factor = (room / least.max(1.0)).max(1.0);
     columns.iter().map(|column| column.width * factor).collect()
@@ -304,7 +339,7 @@ fn widths(columns: &[Column], room: f32) -> Vec<f32> {
 mod tests {
     use super::*;
 
-    const fn column(width: f32) -> Column {
+    const fn column(width: f32) -> Column<'static> {
         Column { name: "x", about: "", width, numeric: true, sortable: true }
     }
 
@@ -313,6 +348,17 @@ mod tests {
         assert_eq!(widths(&[column(50.0), column(100.0)], 300.0), [100.0, 200.0]);
         assert_eq!(widths(&[column(50.0), column(100.0)], 90.0), [50.0, 100.0]);
         assert!(widths(&[], 90.0).is_empty());
+    }
+
+    #[test]
+    fn pinned_columns_stay_and_cover_the_others() {
+        let spans = places(&[50.0, 100.0, 80.0], 1, 60.0);
+        assert_eq!(spans[0], Span { left: 0.0, right: 50.0, from: 0.0 });
+        assert_eq!((spans[1].left, spans[1].right, spans[2].left), (-10.0, 90.0, 90.0));
+        let line = Rect::from_min_size(pos2(7.0, 0.0), Vec2::new(200.0, 20.0));
+        assert_eq!(spans[1].clip(line).x_range(), egui::Rangef::new(57.0, 97.0));
+        let gone = places(&[50.0, 100.0, 80.0], 1, 160.0)[1];
+        assert!(!gone.clip(line).is_positive());
     }
 
     #[test]

@@ -4,10 +4,14 @@
 //! about; where that differs from the present one, work under way is cancelled, its answer is dropped, and the work for the present
 //! one is submitted. So nothing has to be invalidated by hand, and a stale answer cannot arrive. Nothing here waits.
 
+mod activation;
 mod aliases;
+mod atlas;
+mod build;
 mod compute;
 mod generate;
 mod open;
+mod reader;
 mod slot;
 
 use std::path::PathBuf;
@@ -21,6 +25,8 @@ use golgi_probes::host::ModelHost;
 use golgi_probes::intervention::Intervention;
 
 use super::Session;
+use super::atlas::Reading;
+use super::atlas::corpus::Corpus;
 use super::command::Command;
 use super::loadable::Loadable;
 use super::results::{ResultKind, Results};
@@ -52,6 +58,22 @@ struct Subject {
     interventions: Vec<Intervention>,
     position: Option<usize>,
     unit: Option<Unit>,
+    passage: Option<Passage>,
+}
+
+/// Part of a document of the open atlas.
+#[derive(Debug, Clone)]
+struct Passage {
+    corpus: Arc<Corpus>,
+    reading: Reading,
+    /// The digest of the model that the atlas was made of.
+    model_digest: String,
+}
+
+impl PartialEq for Passage {
+    fn eq(&self, other: &Passage) -> bool {
+        Arc::ptr_eq(&self.corpus, &other.corpus) && self.reading == other.reading
+    }
 }
 
 /// Why work brought no result.
@@ -84,6 +106,8 @@ pub struct Backend {
     fetching: Vec<Fetching>,
     generating: Option<Generating>,
     slots: Slots,
+    desk: atlas::Desk,
+    building: Option<build::Building>,
 }
 
 #[derive(Default)]
@@ -95,6 +119,8 @@ struct Slots {
     unit: Slot<golgi_analysis::units::page::UnitPage>,
     effect: Slot<golgi_analysis::prompt::effect::Effect>,
     attribution: Slot<golgi_analysis::prompt::attribution::Attribution>,
+    painted: Slot<super::atlas::corpus::Painted>,
+    trial: Slot<super::atlas::Trial>,
 }
 
 impl Backend {
@@ -102,7 +128,8 @@ impl Backend {
     pub(super) fn start(options: BackendOptions, wake: Arc<dyn Fn() + Send + Sync>) -> Backend {
         let host = ModelHost::start(Arc::clone(&wake));
         let (opening, fetching, generating, slots) = (None, Vec::new(), None, Slots::default());
-        Backend { host, options, wake, model: 0, opening, fetching, generating, slots }
+        let desk = atlas::Desk::start(Arc::clone(&wake));
+        Backend { host, options, wake, model: 0, opening, fetching, generating, slots, desk, building: None }
     }
 
     /// Carries out a command that concerns the model's thread.
@@ -114,6 +141,11 @@ impl Backend {
             Command::Generate(request) => self.generate(session, request),
             Command::DiscardGeneration => self.stop_generating(),
             Command::Retry(kind) => self.forget(kind),
+            Command::OpenAtlas(_) | Command::ReloadAtlas | Command::CloseAtlas => self.desk.turn_over(),
+            Command::QueryAtlas(query) => self.desk.ask(query),
+            Command::EstimateAtlas(request) => self.build(session, request, true),
+            Command::BuildAtlas(request) => self.build(session, request, false),
+            Command::PauseBuild => self.pause_build(),
             _ => {}
         }
     }
@@ -123,6 +155,8 @@ impl Backend {
         self.update_fetching(session);
         self.update_opening(session);
         self.update_generating(session);
+        self.update_building(session);
+        self.update_atlas(session);
         self.update_results(session);
     }
 
@@ -135,10 +169,14 @@ impl Backend {
             ResultKind::UnitPage => self.slots.unit.forget(),
             ResultKind::Effect => self.slots.effect.forget(),
             ResultKind::Attribution => self.slots.attribution.forget(),
+            ResultKind::Painted => self.slots.painted.forget(),
+            ResultKind::Trial => self.slots.trial.forget(),
+            ResultKind::AtlasPage | ResultKind::Corpus => self.desk.forget(kind),
         }
     }
 
     fn update_results(&mut self, session: &mut Session) {
+        self.update_activations(session);
         let document = &session.document;
         let model = document.model.get().filter(|model| model.has_tokenizer && !document.prompt.is_empty());
         let Some(model) = model.cloned() else {
@@ -156,6 +194,7 @@ impl Backend {
             interventions: shown.clone(),
             position,
             unit,
+            passage: None,
         };
         let whole = subject(None, None);
         // About a token: the selected one, else the last one, which only the model's thread may know as yet.
@@ -190,6 +229,47 @@ impl Backend {
         slots.unit.turn(&mut results.unit, page, K::UnitPage, &mut round, compute::unit);
         let attribution = want(K::Attribution, &at_token);
         slots.attribution.turn(&mut results.attribution, attribution, K::Attribution, &mut round, compute::attribution);
+    }
+}
+
+impl Backend {
+    /// One unit over a document of the atlas, and over a text of the user.
+    fn update_activations(&mut self, session: &mut Session) {
+        let (document, state) = (&session.document, &mut session.atlas);
+        let model = document.model.get().cloned();
+        let unit =
+            session.selection.unit.clone().filter(|unit| model.as_ref().is_some_and(|model| model.has_unit(unit)));
+        let subject = |passage: Option<Passage>, prompt: String, interventions| Subject {
+            model: self.model,
+            prompt,
+            interventions,
+            position: None,
+            unit: unit.clone(),
+            passage,
+        };
+        let wanted = |kind| session.wanted.contains(&kind);
+        let passage = state.corpus.get().zip(state.reading).zip(state.open.get()).map(|((corpus, reading), open)| {
+            Passage { corpus: Arc::clone(corpus), reading, model_digest: open.manifest().model_digest.clone() }
+        });
+        let painted =
+            passage.filter(|_| unit.is_some()).map(|passage| subject(Some(passage), String::new(), Vec::new()));
+        let shown = |intervention: &&Intervention| intervention.enabled && !document.show_original;
+        let interventions: Vec<Intervention> = document.interventions.iter().filter(shown).cloned().collect();
+        let tried = model.is_some_and(|model| model.has_tokenizer) && unit.is_some() && !state.trial_text.is_empty();
+        let trial = tried.then(|| subject(None, state.trial_text.clone(), interventions));
+        if painted.is_none() {
+            state.painted = Loadable::Empty;
+        }
+        if trial.is_none() {
+            state.trial = Loadable::Empty;
+        }
+        let (painted, trial) =
+            (painted.filter(|_| wanted(ResultKind::Painted)), trial.filter(|_| wanted(ResultKind::Trial)));
+        let budget = self.options.budget_bytes.or(Some(DEFAULT_BUDGET_BYTES));
+        let mut round = slot::Round { host: &self.host, jobs: &mut session.jobs, budget };
+        let slots = &mut self.slots;
+        slots.painted.turn(&mut state.painted, painted, ResultKind::Painted, &mut round, activation::painted);
+        slots.trial.turn(&mut state.trial, trial, ResultKind::Trial, &mut round, activation::trial);
     }
 }
 

@@ -41,15 +41,20 @@ impl Header {
         if let Some(problem) = &self.problem {
             ui.colored_label(ctx.palette.warning, problem);
         }
-        if let Some(unit) = unit {
+        if let Some(unit) = unit.filter(|_| ctx.document().model().is_some()) {
             self.changes(ctx, ui, unit);
         }
     }
 
     fn neighbours(&self, ctx: &PanelContext<'_>, ui: &mut Ui, unit: &Unit) {
         let model = ctx.document().model();
+        let known = |unit: &Unit| match (model, ctx.session.atlas.get()) {
+            (Some(model), _) => model.has_unit(unit),
+            (None, Some(_)) => ctx.session.atlas.id_of(unit).is_some(),
+            (None, None) => true,
+        };
         for (text, name, step) in [("‹", "Previous unit", -1i64), ("›", "Next unit", 1)] {
-            let next = neighbour(unit, step).filter(|next| model.is_none_or(|model| model.has_unit(next)));
+            let next = neighbour(unit, step).filter(known);
             let response =
                 ui.add_enabled(next.is_some(), egui::Button::new(text)).accessible_name(name).on_hover_text(name);
             if let Some(next) = next.filter(|_| response.clicked()) {
@@ -66,6 +71,9 @@ impl Header {
         }
         if response.lost_focus() && ui.input(|input| input.key_pressed(Key::Enter)) {
             match find(&self.address, ctx.document().model()) {
+                Ok(unit) if ctx.document().model().is_none() && ctx.session.atlas.id_of(&unit).is_none() => {
+                    self.problem = Some(format!("The atlas has no unit {unit}."));
+                }
                 Ok(unit) => {
                     ctx.select(Selection::of_unit(&unit));
                     self.address.clear();
