@@ -141,6 +141,9 @@ fn statistics_equal_brute_force() {
     }
 }
 
+/// Rank, context, position and value of an example.
+type Listed = (u8, usize, usize, f32);
+
 #[test]
 fn examples_equal_brute_force() {
     let (model, corpus, folder) = (random(Family::Gpt2, 4), corpus(60, 3), tempfile::tempdir().unwrap());
@@ -154,7 +157,7 @@ fn examples_equal_brute_force() {
     let (context, position) = (u32s(&table, "context").unwrap(), u16s(&table, "position").unwrap());
     let (value, start) = (f32s(&table, "value").unwrap(), u16s(&table, "window_start").unwrap());
     let window = FloatLists::of(&table, "window").unwrap();
-    let mut found: HashMap<(u32, i8), Vec<(u8, usize, usize, f32)>> = HashMap::new();
+    let mut found: HashMap<(u32, i8), Vec<Listed>> = HashMap::new();
     for row in 0..table.num_rows() {
         let (context, position) = (context.value(row) as usize, usize::from(position.value(row)));
         found.entry((unit.value(row), band.value(row))).or_default().push((
