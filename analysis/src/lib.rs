@@ -23,6 +23,8 @@ pub mod circuits;
 mod direct;
 mod distribution;
 pub mod error;
+pub mod families;
+pub mod harvest;
 pub mod prompt;
 mod provenance;
 pub mod registry;

@@ -111,4 +111,11 @@ mod tests {
             assert!(i32::abs(count - expected) < 200, "{counts:?}");
         }
     }
+
+    #[test]
+    fn the_split_of_a_text_never_changes() {
+        // Results of different versions of Golgi must stay comparable.
+        let splits: Vec<&str> = (0..6).map(|i| Split::of(&format!("document {i}")).name()).collect();
+        assert_eq!(splits, ["tune", "explore", "confirm", "explore", "explore", "explore"]);
+    }
 }
