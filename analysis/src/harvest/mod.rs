@@ -20,7 +20,6 @@
 //! ```
 
 mod error;
-mod estimate;
 mod gather;
 mod params;
 mod run;
@@ -28,9 +27,8 @@ mod run;
 mod tests;
 
 pub use error::HarvestError;
-pub use estimate::{HarvestEstimate, estimate};
 pub use params::{HarvestParams, expected_bos, plan};
-pub use run::{HarvestReport, harvest};
+pub use run::{Harvest, HarvestEstimate, HarvestReport, harvest};
 
 #[doc(no_inline)]
 pub use golgi_data::store::StorePlan;

@@ -128,10 +128,12 @@ fn the_estimate_is_the_size() {
     let model = random(Family::Gpt2, 1);
     let (params, corpus) = (params(&["blocks.*.hook_resid_post"]), corpus());
     let ctx = RunContext::new(3);
-    let (plan, sites) = plan(&model, &corpus, &params, 3).unwrap();
-    let expected = estimate(&model, &corpus, &params, &plan, &sites, &ctx).unwrap();
     let out = tempfile::tempdir().unwrap();
-    let report = harvest(&model, &corpus, &params, out.path(), false, &ctx).unwrap();
+    let begun = Harvest::begin(&model, &corpus, &params, out.path(), false, &ctx).unwrap();
+    let expected = begun.estimate().unwrap();
+    let report = begun.run().unwrap();
+    let after = Harvest::begin(&model, &corpus, &params, out.path(), true, &ctx).unwrap().estimate().unwrap();
+    assert_eq!((expected.todo, after.todo, after.seconds), (report.rows, 0, 0.0));
     assert_eq!((expected.rows, expected.contexts, expected.shards), (report.rows, report.contexts, report.shards));
     let heads = report.bytes - expected.bytes;
     assert!(heads < 4000 * report.shards as u64, "{heads}");

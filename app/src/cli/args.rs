@@ -6,8 +6,9 @@ use clap::{Args, Parser, Subcommand};
 use golgi_data::models::Resolver;
 use golgi_probes::{DType, DeviceChoice, OpenOptions};
 
+use super::error::failure;
 use super::style::When;
-use super::{analyse, capture, generate, inspect, models, prompt, report, run};
+use super::{analyse, capture, corpora, generate, harvest, inspect, models, prompt, report, run};
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
 const LIBTORCH_VERSION: &str = "2.11.0";
@@ -45,9 +46,9 @@ pub struct Global {
     /// Where the model runs: cpu (the default), cuda, cuda:1, mps
     #[arg(long, global = true, value_name = "DEVICE")]
     pub device: Option<DeviceChoice>,
-    /// What it computes in: float32 (the default), bfloat16
+    /// What it computes in: float32 (the default), bfloat16; for `golgi harvest` also float16, which it stores
     #[arg(long, global = true, value_name = "TYPE")]
-    pub dtype: Option<DType>,
+    pub dtype: Option<Precision>,
     /// Seed of every random choice; 0 by default
     #[arg(long, global = true, value_name = "N")]
     pub seed: Option<u64>,
@@ -71,7 +72,28 @@ pub struct Global {
 impl Global {
     /// How models are opened.
     pub fn open_options(&self) -> OpenOptions {
-        OpenOptions { device: self.device.unwrap_or_default(), dtype: self.dtype.unwrap_or_default() }
+        OpenOptions { device: self.device.unwrap_or_default(), dtype: self.model_dtype().unwrap_or_default() }
+    }
+
+    /// What the model computes in, where that was said.
+    pub fn model_dtype(&self) -> Option<DType> {
+        match self.dtype? {
+            Precision::F32 | Precision::F16 => Some(DType::F32),
+            Precision::Bf16 => Some(DType::Bf16),
+        }
+    }
+
+    /// Refuses float16 where nothing is stored in it.
+    ///
+    /// # Errors
+    /// If it was asked for and the command does not harvest.
+    pub fn check_dtype(&self, harvests: bool) -> anyhow::Result<()> {
+        match self.dtype {
+            Some(Precision::F16) if !harvests => {
+                Err(failure("models compute in float32 or bfloat16; float16 is for what `golgi harvest` stores"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Finds model files. Models are downloaded only when that was allowed.
@@ -85,15 +107,43 @@ impl Global {
     }
 }
 
+/// An element type as typed: of the model, or of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    F32,
+    /// 16 bits with f32's range.
+    Bf16,
+    /// 16 bits, for stores.
+    F16,
+}
+
+impl std::str::FromStr for Precision {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Precision, String> {
+        match (text, text.parse()) {
+            ("f16" | "float16", _) => Ok(Precision::F16),
+            (_, Ok(DType::F32)) => Ok(Precision::F32),
+            (_, Ok(DType::Bf16)) => Ok(Precision::Bf16),
+            (_, Err(error)) => Err(error),
+        }
+    }
+}
+
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// List the models known by name, or fetch one
     Models(models::Args),
+    /// List the texts of the starter corpus, or describe a corpus
+    Corpora(corpora::Args),
     /// Show what a model is: sizes, parameters, tokenizer, every site
     Inspect(inspect::Args),
     /// Write activations to a safetensors file
     Capture(capture::Args),
+    /// Write the activations of a corpus to an activation store
+    Harvest(harvest::Args),
     /// Analyse one prompt: tokens, next token, logit lens, attribution
     Prompt(prompt::Args),
     /// Continue a text or answer a message

@@ -19,7 +19,9 @@ mod work;
 
 mod analyse;
 mod capture;
+mod corpora;
 mod generate;
+mod harvest;
 mod inspect;
 mod models;
 mod prompt;
@@ -97,12 +99,15 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         return window(&global);
     };
     quiet_panics();
+    global.check_dtype(matches!(command, Command::Harvest(_)))?;
     let out = Output::new(global.json, global.quiet, global.color);
     let work = Work::new(global, out);
     let exit = match command {
         Command::Models(args) => models::run(&work, &args),
+        Command::Corpora(args) => corpora::run(&work, &args),
         Command::Inspect(args) => inspect::run(&work, &args),
         Command::Capture(args) => capture::run(&work, args),
+        Command::Harvest(args) => harvest::run(&work, args),
         Command::Prompt(args) => prompt::run(&work, args),
         Command::Generate(args) => generate::run(&work, &args),
         Command::Report(args) => report::run(&work, args),

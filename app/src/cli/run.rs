@@ -40,7 +40,7 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let mut script = Script::load(&args.script, &args.settings)?;
     let global = &work.global;
     script.device = global.device.unwrap_or(script.device);
-    script.dtype = global.dtype.unwrap_or(script.dtype);
+    script.dtype = global.model_dtype().unwrap_or(script.dtype);
     script.seed = global.seed.unwrap_or(script.seed);
     script.fused_attention |= global.fused_attention;
     // What can be refused without the model is refused before it is loaded.

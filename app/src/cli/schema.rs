@@ -76,6 +76,50 @@ pub const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
+        name: "golgi.corpora/1",
+        about: "golgi corpora --json",
+        fields: &[
+            ("folder", "text", "where the starter corpus lies"),
+            ("documents", "number", "how many"),
+            ("bytes", "number", "of text"),
+            ("sha256", "text", "digest of documents.jsonl"),
+            ("parts", "list", "package, version, language, genre, licence, documents, bytes"),
+        ],
+    },
+    Schema {
+        name: "golgi.corpora.describe/1",
+        about: "golgi corpora CORPUS --json",
+        fields: &[
+            ("corpus", "text", "as typed"),
+            ("name", "text", "a short name"),
+            ("path", "text", "file or folder"),
+            ("digest", "text", "BLAKE3 of every document's id, text and labels"),
+            ("files", "number", "how many"),
+            ("documents", "number", "how many"),
+            ("bytes", "number", "of text"),
+            ("languages", "object", "documents and bytes by language; the empty name: unlabelled"),
+            ("genres", "object", "the same by genre"),
+            ("splits", "object", "the same by split: explore, tune, confirm"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.harvest/1",
+        about: "golgi harvest MODEL … --json",
+        fields: &[
+            ("model", "text", "as typed"),
+            ("model_digest", "text", "SHA-256 of the weight files"),
+            ("out", "text", "the folder of the store"),
+            ("estimate", "object", "before the run: tokens, rows, todo (rows to compute), contexts, shards, bytes, seconds"),
+            (
+                "report",
+                "object",
+                "tokens, rows, contexts, shards, written, damaged (files made again), bytes, overflowed, seconds, computed (rows)",
+            ),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
         name: "golgi.prompt/1",
         about: "golgi prompt MODEL … --json",
         fields: &[

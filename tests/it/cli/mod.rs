@@ -3,6 +3,7 @@
 mod capture;
 mod errors;
 mod generate;
+mod harvest;
 mod inspect;
 mod json;
 mod models;
