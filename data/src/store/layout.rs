@@ -54,12 +54,23 @@ struct Digested<W> {
     bytes: u64,
 }
 
+/// From here on a buffer is hashed on one core while it is written from another; below, a thread costs more than it saves.
+const WORTH_A_THREAD: usize = 1 << 20;
+
 impl<W: Write> Write for Digested<W> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(buffer)?;
-        self.hasher.update(&buffer[..n]);
-        self.bytes += n as u64;
-        Ok(n)
+        if buffer.len() < WORTH_A_THREAD {
+            self.inner.write_all(buffer)?;
+            self.hasher.update(buffer);
+        } else {
+            let hasher = &mut self.hasher;
+            std::thread::scope(|scope| {
+                scope.spawn(move || hasher.update(buffer));
+                self.inner.write_all(buffer)
+            })?;
+        }
+        self.bytes += buffer.len() as u64;
+        Ok(buffer.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
