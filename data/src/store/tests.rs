@@ -201,11 +201,11 @@ fn damaged_files_are_named_and_made_again_alone() {
             }
             fs::write(&path, bytes).unwrap();
             match Store::open(folder.path()) {
-                Err(StoreError::Damaged { files, .. }) => assert_eq!(files, [name.clone()]),
+                Err(StoreError::Damaged { files, .. }) => assert_eq!(files, std::slice::from_ref(&name)),
                 other => panic!("{other:?}"),
             }
             let mut writer = StoreWriter::resume(folder.path(), &plan).unwrap();
-            assert_eq!(writer.damaged(), [name.clone()]);
+            assert_eq!(writer.damaged(), std::slice::from_ref(&name));
             assert_eq!(writer.todo().len(), usize::from(name != CONTEXTS));
             fill(&mut writer, &plan, &corpus);
             drop(writer);

@@ -212,7 +212,7 @@ mod tests {
         let texts: BTreeSet<_> = chosen.iter().map(|document| &document.text).collect();
         assert_eq!(texts.len(), chosen.len());
         assert_eq!(chosen.len(), 33);
-        assert!(chosen[0].id < "100".to_owned() && chosen[32].id > "300".to_owned());
+        assert!(chosen[0].id.as_str() < "100" && chosen[32].id.as_str() > "300");
     }
 
     #[test]

@@ -127,7 +127,8 @@ impl Page {
 /// Lines are joined with a space, except in scripts that have none.
 fn join(paragraph: &mut String, text: &str) {
     let wide = |c: Option<char>| c.is_some_and(|c| ('\u{2e80}'..='\u{9fff}').contains(&c) || c >= '\u{f900}');
-    if !paragraph.is_empty() && !(wide(paragraph.chars().last()) && wide(text.chars().next())) {
+    let together = wide(paragraph.chars().last()) && wide(text.chars().next());
+    if !(paragraph.is_empty() || together) {
         paragraph.push(' ');
     }
     paragraph.push_str(text);
