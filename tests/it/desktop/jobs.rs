@@ -61,3 +61,22 @@ fn notices_are_listed_counted_and_dismissed() {
     settle(&mut harness);
     harness.get_by_label("Nothing is running");
 }
+
+#[test]
+fn a_build_is_paused_and_resumed_not_cancelled() {
+    let mut harness = stage(Document::default(), &["jobs"]);
+    let ctx = RunContext::new(0);
+    let jobs = &mut harness.state_mut().session.jobs;
+    let job = jobs.begin("Build an atlas", ctx.clone(), Some(Command::ReloadAtlas));
+    jobs.can_pause(job);
+    harness.run_steps(2);
+    harness.get_by_label("Pause Build an atlas").click();
+    settle(&mut harness);
+    assert!(ctx.check().is_err());
+    harness.state_mut().session.jobs.end(job, JobState::Cancelled);
+    settle(&mut harness);
+    harness.get_by_label("paused");
+    harness.get_by_label("Resume Build an atlas").click();
+    settle(&mut harness);
+    assert!(matches!(harness.state().sent.last(), Some(Command::RetryJob(of)) if *of == job));
+}

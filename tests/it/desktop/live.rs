@@ -18,13 +18,15 @@ use golgi_probes::intervention::{Edit, Intervention};
 use tempfile::TempDir;
 
 /// A session with a home of its own.
-struct Live {
-    session: Session,
+pub struct Live {
+    /// The session.
+    pub session: Session,
     home: TempDir,
 }
 
 impl Live {
-    fn new() -> Live {
+    /// Nothing is open.
+    pub fn new() -> Live {
         let home = tempfile::tempdir().unwrap();
         let resolver = Resolver { home: home.path().to_owned(), offline: true, ..Resolver::default() };
         let options = BackendOptions {
@@ -37,12 +39,13 @@ impl Live {
         Live { session, home }
     }
 
-    fn send(&self, command: Command) {
+    /// Asks for a change.
+    pub fn send(&self, command: Command) {
         self.session.commands().send(command);
     }
 
     /// Lets the session work until `done`, as a window would.
-    fn until(&mut self, what: &str, done: impl Fn(&Session) -> bool) {
+    pub fn until(&mut self, what: &str, done: impl Fn(&Session) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
             self.session.update();
@@ -55,7 +58,7 @@ impl Live {
     }
 
     /// The tiny llama with a tokenizer of whole words, opened.
-    fn opened() -> Live {
+    pub fn opened() -> Live {
         let mut live = Live::new();
         let folder = worded(live.home.path());
         live.send(Command::SetPrompt("the cat sat on the mat".into()));

@@ -1,5 +1,6 @@
 //! The window's panels, driven by mouse and keyboard without a window.
 
+mod atlas;
 mod attention;
 mod given;
 mod interventions;

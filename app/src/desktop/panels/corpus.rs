@@ -91,7 +91,7 @@ impl CorpusPanel {
             self.reader.ui(ctx, ui, corpus);
             return;
         }
-        let width = (room.x * 0.3).clamp(190.0, 320.0);
+        let width = (room.x * 0.36).clamp(200.0, 340.0);
         ui.horizontal_top(|ui| {
             ui.vertical(|ui| {
                 ui.set_width(width);

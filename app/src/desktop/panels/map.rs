@@ -236,7 +236,7 @@ impl MapPanel {
 
 fn axis_ui(ui: &mut Ui, name: &str, table: &UnitTable, axis: &mut Axis) {
     ui.weak(name);
-    let combo = ComboBox::from_id_salt(("axis", name)).selected_text(visible(known::title(&axis.column))).width(104.0);
+    let combo = ComboBox::from_id_salt(("axis", name)).selected_text(visible(known::title(&axis.column))).width(86.0);
     let combo = combo.height(420.0).show_ui(ui, |ui| {
         for column in table.columns().iter().filter(|column| column.numbers().is_some()) {
             let title = visible(known::title(&column.name));
@@ -250,7 +250,7 @@ fn axis_ui(ui: &mut Ui, name: &str, table: &UnitTable, axis: &mut Axis) {
 fn colour_ui(ui: &mut Ui, table: &UnitTable, colour: &mut String) {
     ui.weak("colour");
     let text = if colour.is_empty() { "none".to_owned() } else { visible(known::title(colour)) };
-    let combo = ComboBox::from_id_salt("colour").selected_text(text).width(96.0).height(420.0).show_ui(ui, |ui| {
+    let combo = ComboBox::from_id_salt("colour").selected_text(text).width(82.0).height(420.0).show_ui(ui, |ui| {
         ui.selectable_value(colour, String::new(), "none");
         for column in table.columns().iter().filter(|column| !matches!(column.values, Values::Texts(_))) {
             ui.selectable_value(colour, column.name.clone(), visible(known::title(&column.name)));
@@ -264,7 +264,7 @@ fn kind_ui(ui: &mut Ui, table: &UnitTable, kind: &mut Option<UnitKind>) {
     if occurring.len() < 2 {
         return;
     }
-    let combo = ComboBox::from_id_salt("kind").selected_text(kind.map_or("All kinds", kinds)).width(92.0);
+    let combo = ComboBox::from_id_salt("kind").selected_text(kind.map_or("All kinds", kinds)).width(84.0);
     let combo = combo.show_ui(ui, |ui| {
         for one in occurring {
             ui.selectable_value(kind, Some(one), kinds(one));

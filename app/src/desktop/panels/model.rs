@@ -48,7 +48,7 @@ impl Panel for ModelPanel {
             Loadable::Empty => {
                 placeholder::empty(ui, "No model is open", "Choose one on the start screen (Ctrl+N), or drop a file.")
             }
-            Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "the model", progress),
+            Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "Computing the model", progress),
             Loadable::Failed(notice) => {
                 if placeholder::failed(ui, notice)
                     && let Some(job) = ctx.session.jobs.list().iter().rev().find(|job| job.title.starts_with("Open "))

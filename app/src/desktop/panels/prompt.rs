@@ -208,7 +208,9 @@ impl PromptPanel {
                     ctx.send(Command::Retry(ResultKind::TokenStats));
                 }
             }
-            Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "the tokens", progress),
+            Loadable::Loading { progress, previous: None } => {
+                placeholder::loading(ui, "Computing the tokens", progress)
+            }
             Loadable::Ready(stats) | Loadable::Loading { previous: Some(stats), .. } => self.loaded_ui(ctx, ui, stats),
         }
     }

@@ -274,7 +274,7 @@ mod tests {
         let points = Points::new(&table(), &choice(true, ""));
         assert_eq!(points.inside(&[(-0.5, -0.5), (1.5, -0.5), (1.5, 1.5), (-0.5, 1.5)]), [0, 1]);
         // A notch: the middle point is outside.
-        let notched = [(-1.0, -1.0), (3.0, -1.0), (3.0, 3.0), (1.2, 0.5), (-1.0, 3.0)];
+        let notched = [(-1.0, -1.0), (3.0, -1.0), (2.2, 3.0), (1.2, 0.5), (-1.0, 3.0)];
         assert_eq!(points.inside(&notched), [0, 2]);
         assert!(points.inside(&[]).is_empty() && points.inside(&[(0.0, 0.0)]).is_empty());
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use golgi_data::atlas::{Atlas, AtlasError, Page};
 use golgi_data::context::RunContext;
 use golgi_data::tables::arrow::RecordBatch;
-use golgi_data::tables::{TextColumn, u32s};
+use golgi_data::tables::{TextColumn, i64s};
 use golgi_data::unit::Unit;
 
 use super::reader::{Lane, Reader};
@@ -161,8 +161,9 @@ fn units_of(answer: &RecordBatch, units: &UnitTable, query: &str) -> Option<Arc<
         let id = |row| units.id_of(&names.get(row)?.parse::<Unit>().ok()?);
         (0..answer.num_rows()).filter_map(id).collect()
     } else {
-        let ids = u32s(answer, "unit").ok()?;
-        ids.values().iter().copied().filter(|id| (*id as usize) < units.len()).collect()
+        // Other tables name units by their ids, which the engine returns in its own width.
+        let ids = i64s(answer, "unit").ok()?;
+        ids.iter().flatten().filter_map(|id| u32::try_from(id).ok()).filter(|id| (*id as usize) < units.len()).collect()
     };
     Some(Arc::new(UnitSet::new(format!("answer to {}", shortened(&visible(query), 60)), ids)))
 }

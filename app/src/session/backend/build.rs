@@ -61,7 +61,10 @@ fn work(
     ctx: &RunContext,
 ) -> Result<Outcome, Failure> {
     let (model, corpus) = prepare(request, options, ctx)?;
-    let how = BuildOptions { tokens: request.tokens, ..BuildOptions::default() };
+    let usual = BuildOptions::default();
+    // Short-sighted models get shorter contexts.
+    let context_len = usual.context_len.min(model.model.dims.n_ctx);
+    let how = BuildOptions { tokens: request.tokens, context_len, ..usual };
     if estimate {
         let estimate = atlas::estimate(&model, &corpus, &how, ctx);
         return estimate.map(Outcome::Estimate).map_err(|error| Failure::of("There is no estimate.", &error, ctx));

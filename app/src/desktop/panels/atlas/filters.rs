@@ -86,7 +86,7 @@ impl FilterForm {
     /// The fields that are always there, and the button for more.
     pub fn ui(&mut self, ui: &mut Ui, table: &UnitTable) {
         let problem = self.filter().address_problem(table);
-        let field = TextEdit::singleline(&mut self.address).hint_text("L5N123, L5, H6…").desired_width(104.0);
+        let field = TextEdit::singleline(&mut self.address).hint_text("L5N123, L5, H6…").desired_width(126.0);
         let field = ui.add(field).accessible_name("Filter by address");
         if let Some(problem) = problem {
             field.on_hover_text(problem);

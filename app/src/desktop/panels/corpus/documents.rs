@@ -17,10 +17,10 @@ use crate::session::text::{grouped, visible};
 const SEARCHED_AT_ONCE: usize = 20_000;
 
 const COLUMNS: [Column<'static>; 4] = [
-    column("Document", "Its name in the corpus", 120.0, false),
-    column("Language", "Its language", 58.0, false),
-    column("Genre", "Its genre", 64.0, false),
-    column("Tokens", "Tokens that the atlas has seen of it", 50.0, true),
+    column("Document", "Its name in the corpus", 84.0, false),
+    column("Language", "Its language", 70.0, false),
+    column("Genre", "Its genre", 58.0, false),
+    column("Tokens", "Tokens that the atlas has seen of it", 56.0, true),
 ];
 
 const fn column(name: &'static str, about: &'static str, width: f32, numeric: bool) -> Column<'static> {

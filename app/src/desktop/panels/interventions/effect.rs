@@ -31,7 +31,7 @@ pub(super) fn ui(ctx: &PanelContext<'_>, ui: &mut Ui) {
                 ctx.send(Command::Retry(ResultKind::Effect));
             }
         }
-        Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "the effect", progress),
+        Loadable::Loading { progress, previous: None } => placeholder::loading(ui, "Computing the effect", progress),
         Loadable::Ready(effect) | Loadable::Loading { previous: Some(effect), .. } => effect_ui(ctx, ui, effect),
     }
 }

@@ -96,6 +96,11 @@ impl AtlasPage {
 /// The heading of a part of the page.
 fn heading(ui: &mut Ui, title: &str, about: &str) {
     ui.add_space(10.0);
+    title_ui(ui, title, about);
+}
+
+/// The same without the space above, for lines that hold more than the heading.
+fn title_ui(ui: &mut Ui, title: &str, about: &str) {
     let response = ui.label(RichText::new(title).text_style(TextStyle::Name("strong".into())).strong());
     if !about.is_empty() {
         response.on_hover_text(about);

@@ -17,21 +17,13 @@ pub fn ticks(low: f64, high: f64, wanted: usize, log: bool) -> Vec<Tick> {
     if !(span > 0.0 && span.is_finite()) {
         return Vec::new();
     }
-    let step = if log { log_step(span, wanted) } else { round_step(span / wanted.max(1) as f64) };
-    let first = (low / step).ceil() as i64;
-    let last = (high / step).floor() as i64;
-    if last - first > 200 {
-        return Vec::new();
+    if log && span >= 0.7 {
+        return powers(low, high, wanted);
     }
+    let step = round_step(span / wanted.max(1) as f64);
     let text = |place: f64| {
         if log {
-            let whole = place.fract() == 0.0 && (-4.0..=5.0).contains(&place);
-            let value = 10f64.powf(place);
-            return match place {
-                _ if !whole => number::short(value as f32),
-                p if p < 0.0 => format!("{value:.*}", -p as usize),
-                _ => format!("{value:.0}"),
-            };
+            return number::short(10f64.powf(place) as f32);
         }
         let digits = (-step.log10().floor()).clamp(0.0, 6.0) as usize;
         let size = place.abs().max(step);
@@ -41,19 +33,36 @@ pub fn ticks(low: f64, high: f64, wanted: usize, log: bool) -> Vec<Tick> {
             format!("{place:.digits$}").replace('-', "−")
         }
     };
-    (first..=last)
-        .map(|index| {
-            // Rounding would leave a tiny number beside 0.
-            let place = if index == 0 { 0.0 } else { index as f64 * step };
-            Tick { place, text: text(place) }
-        })
-        .collect()
+    // Rounding would leave a tiny number beside 0.
+    let place = |index: i64| if index == 0 { 0.0 } else { index as f64 * step };
+    whole(low / step, high / step).map(|index| Tick { place: place(index), text: text(place(index)) }).collect()
 }
 
-/// Powers of ten as long as there are some, then finer.
-fn log_step(span: f64, wanted: usize) -> f64 {
-    let step = span / wanted.max(1) as f64;
-    if span < 1.5 { round_step(step) } else { step.ceil().max(1.0) }
+/// The whole numbers from `low` to `high`; none where they are too many to be ticks.
+fn whole(low: f64, high: f64) -> impl Iterator<Item = i64> {
+    let (first, last) = (low.ceil() as i64, high.floor() as i64);
+    let last = if last.saturating_sub(first) > 200 { first - 1 } else { last };
+    first..=last
+}
+
+/// Powers of ten; where there is room, their double and fivefold too.
+fn powers(low: f64, high: f64, wanted: usize) -> Vec<Tick> {
+    let step = ((high - low) / wanted.max(1) as f64).ceil().max(1.0);
+    let factors: &[f64] =
+        if step == 1.0 && 3.0 * (high - low) <= wanted as f64 * 1.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+    let all =
+        whole((low / step).floor(), high / step).flat_map(|index| factors.iter().map(move |factor| (index, *factor)));
+    let tick = |(index, factor): (i64, f64)| {
+        let power = index as f64 * step;
+        let value = factor * 10f64.powf(power);
+        let text = match power {
+            p if !(-4.0..=5.0).contains(&p) => number::short(value as f32),
+            p if p < 0.0 => format!("{value:.*}", -p as usize),
+            _ => format!("{value:.0}"),
+        };
+        Tick { place: power + factor.log10(), text }
+    };
+    all.map(tick).filter(|tick| (low..=high).contains(&tick.place)).collect()
 }
 
 /// The least of 1, 2 and 5 times a power of ten that is no smaller.
@@ -77,6 +86,8 @@ mod tests {
         assert_eq!(texts(0.0, 100.0, false), ["0", "20", "40", "60", "80", "100"]);
         assert_eq!(texts(-0.02, 0.02, false), ["−0.02", "−0.01", "0.00", "0.01", "0.02"]);
         assert_eq!(texts(-3.2, 1.5, true), ["0.001", "0.01", "0.1", "1", "10"]);
+        assert_eq!(texts(0.7, 2.4, true), ["5", "10", "20", "50", "100", "200"]);
+        assert_eq!(texts(1.0, 1.3, true), ["10.00", "11.22", "12.59", "14.13", "15.85", "17.78", "19.95"]);
         assert_eq!(texts(0.0, 0.0, false), [""; 0]);
         assert_eq!(texts(0.0, f64::INFINITY, false), [""; 0]);
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use egui::{Button, RichText, Ui};
 use golgi_data::atlas::{Example, Page};
 
-use super::heading;
+use super::{heading, title_ui};
 use crate::desktop::panels::PanelContext;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::colormap::{Scale, legend};
@@ -13,7 +13,7 @@ use crate::desktop::widgets::number;
 use crate::desktop::widgets::token_strip::token_strip;
 use crate::session::command::Command;
 use crate::session::selection::{Place, Selection};
-use crate::session::text::{percent, shortened, token_label, visible};
+use crate::session::text::{shortened, token_label, visible};
 
 /// How many examples of a band are shown before all are asked for.
 const FEW: usize = 5;
@@ -44,8 +44,9 @@ impl Examples {
         }
         let values = page.examples.iter().flat_map(|example| example.values.iter().copied());
         let scale = Scale::fitting(values, ui.visuals().dark_mode);
+        ui.add_space(10.0);
         ui.horizontal_wrapped(|ui| {
-            heading(
+            title_ui(
                 ui,
                 "Examples",
                 "Places of the corpus where it is active; the outlined token is the peak. Click a token to go there",
@@ -69,8 +70,8 @@ impl Examples {
         ui.horizontal(|ui| {
             let bands = ctx.session.atlas.get().map_or(&[][..], |open| &open.manifest().bands);
             let name = match usize::try_from(band).ok().and_then(|band| bands.get(band.checked_sub(1)?)) {
-                Some(band) => format!("{} to {} of its activations", quantile(band.low), quantile(band.high)),
-                None => "Strongest".to_owned(),
+                Some(band) => format!("quantiles {} to {} %", quantile(band.low), quantile(band.high)),
+                None => "strongest".to_owned(),
             };
             ui.label(RichText::new(name).small().color(ctx.palette.text_weak));
             if examples.len() > FEW {
@@ -90,6 +91,7 @@ impl Examples {
         let key = (example.band, example.rank);
         let expanded = self.expanded.contains(&key);
         ui.horizontal(|ui| {
+            ui.spacing_mut().interact_size.y = 16.0;
             let caret = if expanded { icons::CARET_DOWN } else { icons::CARET_RIGHT };
             let button = Button::new(RichText::new(caret).size(11.0)).frame_when_inactive(false).small();
             let button = ui.add(button).accessible_name(format!("Context of {}", number::short(example.value)));
@@ -145,6 +147,18 @@ impl Examples {
     }
 }
 
+/// A quantile in percent, with no more digits than it needs.
 fn quantile(share: f64) -> String {
-    if share >= 1.0 { "the maximum".to_owned() } else { format!("the {} quantile", percent(share as f32)) }
+    let text = format!("{:.2}", share * 100.0);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_short() {
+        assert_eq!([0.5, 0.999, 1.0, 0.0].map(quantile), ["50", "99.9", "100", "0"]);
+    }
 }

@@ -4,7 +4,7 @@ use egui::accesskit::Role;
 use egui::{Align2, CollapsingHeader, Grid, Rect, Sense, TextStyle, Ui, WidgetInfo, pos2, vec2};
 use golgi_data::atlas::{Page, Statistic};
 
-use super::heading;
+use super::{heading, title_ui};
 use crate::desktop::panels::atlas::number_text;
 use crate::desktop::widgets::colormap::sign_color;
 use crate::desktop::widgets::{bar, number};
@@ -67,8 +67,9 @@ pub fn histogram_ui(ui: &mut Ui, page: &Page, logarithmic: &mut bool) {
     if page.histogram.is_empty() {
         return;
     }
+    ui.add_space(10.0);
     ui.horizontal(|ui| {
-        heading(ui, "Histogram of the activation", "");
+        title_ui(ui, "Histogram of the activation", "");
         ui.checkbox(logarithmic, "logarithmic counts");
     });
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width().min(640.0), 84.0), Sense::hover());
