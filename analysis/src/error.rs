@@ -9,6 +9,9 @@ pub enum AnalysisError {
     /// The model, a capture or an intervention failed.
     #[error(transparent)]
     Probe(#[from] ProbeError),
+    /// An atlas cannot be read, or its families cannot be written.
+    #[error(transparent)]
+    Atlas(#[from] golgi_data::atlas::AtlasError),
     /// An atlas could not be built.
     #[error(transparent)]
     Build(#[from] crate::atlas::BuildError),

@@ -187,7 +187,7 @@ fn defaults<P: Default + Serialize>() -> Value {
 }
 
 /// Reads parameters; null counts as none given.
-fn parse<P: Default + Serialize + DeserializeOwned>(analysis: &'static str, params: &Value) -> Result<P> {
+pub(crate) fn parse<P: Default + Serialize + DeserializeOwned>(analysis: &'static str, params: &Value) -> Result<P> {
     if params.is_null() {
         return Ok(P::default());
     }

@@ -36,5 +36,10 @@ impl Real {
     }
 }
 
+/// Gemma 3 270M, whose terms have to be accepted before it is fetched: `None` where nobody has.
+pub fn gemma() -> Option<Real> {
+    golgi_data::models::home().join("models/gemma3-270m").is_dir().then(|| Real::start("gemma3-270m"))
+}
+
 pub static SMOLLM2: LazyLock<Real> = LazyLock::new(|| Real::start("smollm2"));
 pub static MINILM: LazyLock<Real> = LazyLock::new(|| Real::start("minilm"));

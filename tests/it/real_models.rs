@@ -1,12 +1,14 @@
 //! The real models against what reference implementations compute. The circuits that SmolLM2 is known to have are checked by
 //! the example scripts, in `scripts.rs`.
 
+use golgi_data::context::RunContext;
 use golgi_data::site::{BlockPoint, Site, SitePattern};
 use golgi_probes::intervention::{Edit, Edits, Intervention, Traces};
+use golgi_probes::generate::{GenerateOptions, generate};
 use golgi_probes::{Batch, Capture, ForwardOptions, Kind, NoTap, OpenModel, Tensor};
 use serde_json::Value;
 
-use crate::models::{MINILM, SMOLLM2};
+use crate::models::{MINILM, SMOLLM2, gemma};
 use crate::parity::reference_folder;
 
 fn reference(model: &str) -> Vec<Value> {
@@ -103,5 +105,30 @@ fn an_intervention_that_changes_nothing_changes_no_bit_of_smollm2() {
         let mut edits = Edits::new(&model.model, &everywhere, &traces).unwrap();
         let same = model.model.forward(&batch, &mut edits, ForwardOptions::logits()).unwrap().unwrap();
         assert!(same.equal(&plain));
+    });
+}
+
+#[test]
+fn gemma_continues_sentences_in_several_languages() {
+    let Some(gemma) = gemma() else {
+        eprintln!("Gemma 3 270M is not installed, so it was not tried: `golgi models fetch gemma3-270m` after reading its terms");
+        return;
+    };
+    gemma.run(|model| {
+        for (prompt, expected) in [
+            ("The capital of France is", "Paris"),
+            ("Die Hauptstadt von Deutschland ist", "Berlin"),
+            ("La capitale de l'Italie est", "Rome"),
+            ("La capitale d'Italia è", "Roma"),
+            ("La capital de España es", "Madrid"),
+            ("日本の首都は", "東京"),
+        ] {
+            let tokens = model.encode(prompt).unwrap();
+            let options = GenerateOptions { max_tokens: 8, ..GenerateOptions::default() };
+            let ctx = RunContext::new(0);
+            let generation = generate(&model.model, &tokens, &options, &mut NoTap, &ctx, &mut |_| {}).unwrap();
+            let text = model.tokenizer.as_ref().unwrap().decode(&generation.tokens());
+            assert!(text.contains(expected), "{prompt:?} is continued with {text:?}");
+        }
     });
 }

@@ -1,6 +1,6 @@
 //! The search: every finder on one atlas.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use golgi_data::atlas::Atlas;
 use golgi_data::context::RunContext;
@@ -77,7 +77,7 @@ impl Search<'_> {
         let piece = |token: u32| input.piece(token).to_owned();
         // Classes are bounded so that their sums, of two halves, real and exchanged, stay below 512 MB.
         let most = self.params.properties.min(((1 << 25) / input.neurons.len().max(1)).max(16));
-        let labels = Labels::new(&contexts, input.first_position(), most, piece, &mut self.rng);
+        let labels = Labels::new(&contexts, input.skip_first, most, piece, &mut self.rng);
         let passed = match model {
             Some(model) => Some(pass::run(model, input, &contexts, &labels, &mut self.rng, self.ctx)?),
             None => {
@@ -111,12 +111,20 @@ impl Search<'_> {
     }
 
     /// Whole contexts up to `tokens` tokens: half of them of the tune and half of the confirm split where the atlas has both, and
-    /// otherwise the first ones.
+    /// otherwise any. From as many documents as possible: the first context of each, then the second ones.
     fn contexts(&self, tokens: usize) -> Vec<Context> {
-        let all = &self.input.contexts;
+        let mut seen: HashMap<u32, usize> = HashMap::new();
+        let mut all: Vec<(usize, &Context)> = Vec::with_capacity(self.input.contexts.len());
+        for context in &self.input.contexts {
+            let rank = seen.entry(context.document).or_default();
+            all.push((*rank, context));
+            *rank += 1;
+        }
+        all.sort_by_key(|(rank, _)| *rank);
         let take = |wanted: &dyn Fn(&Context) -> bool, tokens: usize| {
             let mut left = tokens;
-            let take = all.iter().filter(|context| wanted(context)).take_while(move |context| {
+            let mine = all.iter().map(|(_, context)| *context).filter(|context| wanted(context));
+            let take = mine.take_while(move |context| {
                 let more = left > 0;
                 left = left.saturating_sub(context.tokens.len());
                 more
@@ -310,8 +318,9 @@ impl Search<'_> {
         let (threshold, rest) = attention::threshold(&null);
         let members = attention::members(&pairs, threshold);
         let tested: Vec<attention::Pair> = members.iter().take(self.params.ablate).copied().collect();
+        let others: Vec<attention::Pair> = pairs.iter().filter(|pair| pair.score.abs() <= threshold).copied().collect();
         let controls: Vec<attention::Pair> =
-            if tested.is_empty() { Vec::new() } else { self.random_pairs(model, &pairs) };
+            if tested.is_empty() { Vec::new() } else { self.random_pairs(model, &others) };
         let wanted: Vec<attention::Pair> = tested.iter().chain(&controls).copied().collect();
         let bench = attention::Bench::new(model, &contexts, &wanted, self.input.skip_first.max(1), self.ctx)?;
         self.ctx.stage("ablating paths", wanted.len() as u64);
@@ -341,3 +350,6 @@ impl Search<'_> {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! What the finders read from an atlas, in plain numbers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use golgi_data::atlas::{Atlas, AtlasError, Manifest, UnitKind};
 use golgi_data::tables::arrow::cast::AsArray;
@@ -23,6 +23,17 @@ pub(crate) struct Context {
     pub genre: Option<String>,
     /// `explore`, `tune` or `confirm`.
     pub split: String,
+}
+
+/// Contexts of one length each, as batches of at most `tokens` tokens or one context.
+pub(crate) fn by_length(contexts: &[Context], tokens: usize) -> Vec<Vec<&Context>> {
+    let mut lengths: BTreeMap<usize, Vec<&Context>> = BTreeMap::new();
+    contexts.iter().for_each(|context| lengths.entry(context.tokens.len()).or_default().push(context));
+    let mut batches = Vec::new();
+    for (len, list) in lengths.into_iter().filter(|(len, _)| *len > 0) {
+        batches.extend(list.chunks((tokens / len).max(1)).map(<[&Context]>::to_vec));
+    }
+    batches
 }
 
 /// A neuron of the atlas.
@@ -193,6 +204,15 @@ fn contexts(table: &RecordBatch) -> Result<(Vec<Context>, HashMap<u32, String>)>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn batches_hold_one_length() {
+        let context = |n: usize| Context { tokens: vec![0; n], ..Context::default() };
+        let contexts = [3, 5, 3, 0, 3, 9].map(context);
+        let sizes: Vec<Vec<usize>> =
+            by_length(&contexts, 6).iter().map(|batch| batch.iter().map(|c| c.tokens.len()).collect()).collect();
+        assert_eq!(sizes, [vec![3, 3], vec![3], vec![5], vec![9]]);
+    }
 
     #[test]
     fn reach_counts_contexts_from_the_end() {

@@ -266,7 +266,9 @@ mod tests {
             let mut contexts = random_contexts(&model, 9, 8);
             contexts.extend(random_contexts(&model, 2, 5));
             contexts.iter_mut().zip(0..).for_each(|(context, document)| context.document = document);
-            let (input, mut rng) = (input(&model, 0.3, gated), ChaCha8Rng::seed_from_u64(1));
+            let (mut input, mut rng) = (input(&model, 0.3, gated), ChaCha8Rng::seed_from_u64(1));
+            // Two positions share an entry of the profile in one of them.
+            input.positions_per_bin = if gated { 2 } else { 1 };
             let labels = Labels::new(&contexts, 1, 20, |token| token.to_string(), &mut rng);
             let passed = run(&model, &input, &contexts, &labels, &mut rng, &RunContext::new(0)).unwrap();
             assert_eq!(passed.first.tokens, 9 * 7 + 2 * 4);

@@ -8,7 +8,7 @@ use golgi_probes::{DType, DeviceChoice, OpenOptions};
 
 use super::error::failure;
 use super::style::When;
-use super::{analyse, capture, corpora, generate, harvest, inspect, models, prompt, report, run};
+use super::{analyse, atlas, capture, corpora, find, generate, harvest, inspect, models, prompt, report, run};
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
 const LIBTORCH_VERSION: &str = "2.11.0";
@@ -155,6 +155,10 @@ pub enum Command {
     /// Run an analysis by name, or list them
     #[command(alias = "analyze")]
     Analyse(analyse::Args),
+    /// Build an atlas of every unit of a model over a corpus, and ask it questions
+    Atlas(atlas::Args),
+    /// Look for families of neurons in an atlas
+    Find(find::Args),
     /// Describe the JSON documents that the commands print
     Schema,
 }

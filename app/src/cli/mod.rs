@@ -18,8 +18,10 @@ mod table;
 mod work;
 
 mod analyse;
+mod atlas;
 mod capture;
 mod corpora;
+mod find;
 mod generate;
 mod harvest;
 mod inspect;
@@ -113,6 +115,8 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Report(args) => report::run(&work, args),
         Command::Run(args) => run::run(&work, &args),
         Command::Analyse(args) => analyse::run(&work, args),
+        Command::Atlas(args) => atlas::run(&work, args),
+        Command::Find(args) => find::run(&work, args),
         Command::Schema => schema::run(&work),
     };
     if exit.is_ok() && !work.out.json {

@@ -1,6 +1,7 @@
-//! `golgi report`: the pages of units, as a file.
+//! `golgi report`: the pages of units, as a file: over one text, or with `--atlas` over a whole corpus.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 
 use golgi_analysis::prompt::{Needs, PromptInput, PromptRun};
 use golgi_analysis::provenance;
@@ -10,23 +11,43 @@ use golgi_probes::intervention::Traces;
 use golgi_probes::{OpenModel, ProbeError};
 use serde_json::json;
 
-use super::args::{Budget, Changes, Input, Out};
+use super::args::{Budget, Changes, OptionalInput, Out};
 use super::error::failure;
 use super::exit::Exit;
 use super::work::Work;
-use super::{change, suggest};
+use super::{atlas, change, suggest};
 use crate::report::{Document, Format, OutFile};
 
 /// Arguments of `golgi report`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Two forms:\n  golgi report MODEL L5N123 L18H6 --text TEXT --out FILE     what they do on a text\n  \
+    golgi report --atlas DIR --units L5N123,L7N1 --out FILE    what an atlas knows of them"
+)]
 pub struct Args {
     /// A name from `golgi models`, a folder, a file, or hf://org/repo
-    model: String,
+    #[arg(required_unless_present = "atlas", conflicts_with = "atlas")]
+    model: Option<String>,
     /// Addresses of units: L5N123 is a neuron, L18H6 a head, `blocks.5.hook_resid_post:7` any coordinate of any site
-    #[arg(required = true, value_name = "UNIT")]
+    #[arg(required_unless_present = "atlas", value_name = "UNIT")]
     units: Vec<String>,
+    /// The text
+    #[arg(
+        long,
+        value_name = "TEXT",
+        allow_hyphen_values = true,
+        required_unless_present_any = ["tokens", "atlas"],
+        conflicts_with_all = ["tokens", "atlas"]
+    )]
+    text: Option<String>,
+    /// Token ids in place of a text
+    #[arg(long, value_name = "IDS", value_delimiter = ',', conflicts_with = "atlas")]
+    tokens: Option<Vec<u32>>,
+    /// The folder of an atlas, which `golgi atlas build` makes
+    #[arg(long, value_name = "DIR")]
+    atlas: Option<PathBuf>,
     #[command(flatten)]
-    input: Input,
+    chosen: atlas::report::Chosen,
     #[command(flatten)]
     out: Out,
     /// How many tokens to list at each end of the vocabulary
@@ -39,6 +60,9 @@ pub struct Args {
 }
 
 pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
+    if let Some(folder) = &args.atlas {
+        return atlas::report::run(work, folder, &args.chosen, &args.out.out);
+    }
     let format = Format::of(&args.out.out)?;
     let out = OutFile::new(&args.out.out)?;
     let mut seen = HashSet::new();
@@ -50,11 +74,10 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
         }
     }
     let interventions = change::parse(&args.changes.interventions)?;
-    let model = work.open(&args.model)?;
+    let model = work.open(args.model.as_deref().unwrap_or_default())?;
     units.iter().try_for_each(|unit| check(&model, unit))?;
-    let input_text = args.input.text.clone();
-    let tokens = work.tokens(&model, &args.input.into())?;
-    let text = input_text.unwrap_or_else(|| tokens.iter().map(|id| model.piece(*id)).collect());
+    let tokens = work.tokens(&model, &OptionalInput { text: args.text.clone(), tokens: args.tokens })?;
+    let text = args.text.unwrap_or_else(|| tokens.iter().map(|id| model.piece(*id)).collect());
     let input = PromptInput { tokens, interventions, fused_attention: work.global.fused_attention };
 
     let watch = work.watch();
@@ -76,10 +99,14 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
         let addresses: Vec<String> = units.iter().map(Unit::to_string).collect();
         work.out.document("pages", json!({ "out": out.path(), "units": addresses, "document": document.json() }))?;
     } else {
-        let n = if units.len() == 1 { "1 page".to_owned() } else { format!("{} pages", units.len()) };
-        work.out.line(&format!("{n} written to {}", out.path().display()))?;
+        work.out.line(&format!("{} written to {}", pages_text(units.len()), out.path().display()))?;
     }
     Ok(Exit::Success)
+}
+
+/// `1 page`, `7 pages`.
+pub fn pages_text(n: usize) -> String {
+    if n == 1 { "1 page".to_owned() } else { format!("{n} pages") }
 }
 
 /// Refuses a unit that the model does not have.

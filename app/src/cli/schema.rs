@@ -223,6 +223,15 @@ pub const SCHEMAS: &[Schema] = &[
         fields: &[("params", "object", "as used"), ("report", "object", "golgi.report"), ("out", "text?", "the file")],
     },
     Schema {
+        name: "golgi.find/1",
+        about: "golgi find families DIR --json",
+        fields: &[
+            ("params", "object", "as used"),
+            ("report", "object", "golgi.report: members, chance and verdict of each family"),
+            ("written", "list", "the files: families.parquet, families.json"),
+        ],
+    },
+    Schema {
         name: "golgi.run/1",
         about: "golgi run SCRIPT.toml --json",
         fields: &[
@@ -236,6 +245,69 @@ pub const SCHEMAS: &[Schema] = &[
             ("expectations", "list", "expected, found, holds"),
             ("met", "truth?", "whether all expectations hold; false ends the program with 1; null in a dry run"),
             ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.units/1",
+        about: "golgi report --atlas DIR … --out FILE.json writes this",
+        fields: &[
+            ("title", "text", "heading"),
+            ("query", "text?", "the query that chose the units"),
+            ("manifest", "object", "what the atlas says of itself: the file atlas.json in its folder"),
+            (
+                "units",
+                "list",
+                "id, unit, short, kind, layer, statistics (name, value?, percentile?), histogram (low, high, count), positions \
+                 (position, mean, rate), languages and genres (label, tokens, mean, rate), top_tokens, bottom_tokens, promoted, \
+                 suppressed (token, text, value, count?), nearest_by_weights, nearest_by_correlation (id, unit, value), examples \
+                 (band, rank, value, context, position, document, language?, genre?, tokens, values, peak, before, after), \
+                 triggers (n, text, fired, occurs, error), families (family, kind, score, threshold, evidence)",
+            ),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.report.atlas/1",
+        about: "golgi report --atlas DIR … --json",
+        fields: &[
+            ("out", "text", "the file"),
+            ("figures", "text?", "the folder of its figures"),
+            ("units", "list", "addresses"),
+            ("found", "number", "units asked for; the query may find more than are written"),
+        ],
+    },
+    Schema {
+        name: "golgi.atlas.build/1",
+        about: "golgi atlas build MODEL … --json",
+        fields: &[
+            ("out", "text", "the folder"),
+            (
+                "estimate",
+                "object",
+                "tokens, units, memory_bytes, disk_bytes, checkpoint_bytes, seconds: expected before the run",
+            ),
+            ("manifest", "object?", "the file atlas.json; null in a dry run"),
+            ("bytes", "number", "size of the folder"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.atlas.query/1",
+        about: "golgi atlas query DIR SQL --json",
+        fields: &[
+            ("query", "text", "as typed"),
+            ("columns", "list", "names"),
+            ("rows", "list", "lists of values, one for each column; null where there is none"),
+            ("found", "number", "rows of the whole answer"),
+        ],
+    },
+    Schema {
+        name: "golgi.atlas.info/1",
+        about: "golgi atlas info DIR --json",
+        fields: &[
+            ("folder", "text", "as typed"),
+            ("manifest", "object", "the file atlas.json"),
+            ("tables", "list", "name, rows, bytes, columns"),
         ],
     },
     Schema {
@@ -288,5 +360,6 @@ mod tests {
         assert_eq!(names.len(), SCHEMAS.len());
         assert!(names.iter().all(|name| name.starts_with("golgi.") && name.ends_with("/1")));
         assert!(names.contains(golgi_analysis::report::SCHEMA) && names.contains(crate::report::SCHEMA));
+        assert!(names.contains(crate::report::UNITS_SCHEMA));
     }
 }

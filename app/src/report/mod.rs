@@ -14,6 +14,7 @@
 //! assert!(document.render(Format::Markdown).contains("42"));
 //! ```
 
+mod atlas;
 mod file;
 mod html;
 mod json;
@@ -29,6 +30,7 @@ use std::path::Path;
 use golgi_analysis::report::{Provenance, Report};
 use golgi_analysis::units::page::UnitPage;
 
+pub use atlas::{UNITS_SCHEMA, UnitFormat, UnitReport, UnitReportError};
 pub use file::{FileError, OutFile, write};
 pub use number::{compact, count, number, percent, signed_number};
 pub use scale::Scale;

@@ -6,6 +6,7 @@
 //! the program's alone.
 
 mod args;
+mod browser;
 mod cargo;
 mod direction;
 mod host;
@@ -80,6 +81,7 @@ fn execute(command: Command) -> Result<ExitCode> {
         }
         Command::Test(args) => {
             let cargo = workspace.with_libtorch(&host, set_up_for_tests(&host)?);
+            browser::ensure(&host);
             if !models::missing(&host, &models::FOR_TESTS).is_empty() {
                 let program = cargo.build_debug()?;
                 models::fetch(&cargo, &program, &host, &models::FOR_TESTS)?;

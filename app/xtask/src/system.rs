@@ -252,7 +252,11 @@ fn parse_dpkg(text: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.strip_suffix(" installed")).map(str::to_owned).collect()
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs packages with apt-get.
+///
+/// # Errors
+/// If apt-get fails; its own words are on the error stream.
+pub fn install(packages: &[&str]) -> Result<()> {
     eprintln!("Installing system packages: {}", packages.join(" "));
     let lists = fs::read_dir("/var/lib/apt/lists").into_iter().flatten().flatten();
     let mut fresh = !lists.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with("_Packages"));

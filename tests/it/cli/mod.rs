@@ -1,5 +1,6 @@
 //! The command line from the outside: the program is run, its output and exit status are looked at.
 
+mod atlas_reports;
 mod capture;
 mod errors;
 mod generate;

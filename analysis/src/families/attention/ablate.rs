@@ -7,11 +7,14 @@ use golgi_data::site::{BlockPoint, Site};
 use golgi_probes::transformer::Layout;
 use golgi_probes::{Batch, Capture, ForwardOptions, Kind, OpenModel, Tap, Tensor, Trace};
 
-use super::super::input::Context;
+use super::super::input::{Context, by_length};
 use super::super::tail::Tail;
 use super::super::weights::writes;
 use super::Pair;
 use crate::error::Result;
+
+/// Tokens run at once.
+const TOKENS: usize = 2048;
 
 /// What ablation changes, as means over queries: with the path cut, less with it whole.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -24,7 +27,7 @@ pub(crate) struct Ablated {
     pub attention_active: f64,
 }
 
-/// Activations of the neurons and streams in front of the heads, by context.
+/// Activations of the neurons and streams in front of the heads, by batch.
 pub(crate) struct Bench {
     traces: Vec<Trace>,
     first: i64,
@@ -49,12 +52,14 @@ impl Bench {
         }
         ctx.stage("activations for path ablation", contexts.len() as u64);
         let mut traces = Vec::new();
-        for context in contexts.iter().filter(|context| !pairs.is_empty() && context.tokens.len() > first) {
+        let groups = if pairs.is_empty() { Vec::new() } else { by_length(contexts, TOKENS) };
+        for group in groups.iter().filter(|group| group[0].tokens.len() > first) {
             ctx.check()?;
+            let sequences: Vec<Vec<u32>> = group.iter().map(|context| context.tokens.clone()).collect();
             let mut capture = Capture::sites(&sites).on_device();
-            model.model.forward(&Batch::single(&context.tokens)?, &mut capture, ForwardOptions::default())?;
+            model.model.forward(&Batch::padded(&sequences, 0)?, &mut capture, ForwardOptions::default())?;
             traces.push(capture.into_trace(Vec::new())?);
-            ctx.advance(1);
+            ctx.advance(group.len() as u64);
         }
         Ok(Bench { traces, first: first as i64 })
     }
@@ -80,13 +85,13 @@ impl Bench {
             let cut = self.look(model, &tail, pair, Some(query))?;
             let queries = post.size()[1] - self.first;
             let size = if magnitude { post.f_abs()? } else { post.shallow_clone() };
-            let fires = size.f_gt(f64::from(threshold))?.f_view([-1])?.f_narrow(0, self.first, queries)?;
+            let fires = size.f_gt(f64::from(threshold))?.f_narrow(1, self.first, queries)?;
             let change = cut.0.f_sub(&whole.0)?;
             sums[0] += change.f_sum(Kind::Double)?.f_double_value(&[])?;
             sums[1] += cut.1.f_sub(&whole.1)?.f_sum(Kind::Double)?.f_double_value(&[])?;
             sums[2] += change.f_mul(&fires.f_to_kind(Kind::Float)?)?.f_sum(Kind::Double)?.f_double_value(&[])?;
             active += fires.f_sum(Kind::Double)?.f_double_value(&[])?;
-            n += queries as f64;
+            n += (queries * post.size()[0]) as f64;
         }
         let n = f64::max(n, 1.0);
         Ok(Ablated { attention: sums[0] / n, output: sums[1] / n, attention_active: sums[2] / f64::max(active, 1.0) })
@@ -104,7 +109,7 @@ impl Bench {
         Ok(all.f_narrow(-1, pair.head as i64 * d_head, d_head)?)
     }
 
-    /// Attention to the first token and length of the head's output, per measured query, f32.
+    /// Attention to the first token and length of the head's output, `[batch, measured queries]`, f32.
     fn look(&self, model: &OpenModel, tail: &Tail, pair: &Pair, query: Option<Tensor>) -> Result<(Tensor, Tensor)> {
         let mut tap = Looker { head: pair.head as i64, query, attention: None, z: None };
         tail.run(&mut tap, false)?;
@@ -114,8 +119,8 @@ impl Bench {
         let output = model.model.blocks[pair.head_layer].attn.head_results(&z)?.f_select(2, pair.head as i64)?;
         let output = output.f_to_kind(Kind::Float)?.f_square()?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_sqrt()?;
         let rows = |x: &Tensor| -> Result<Tensor> {
-            let flat = x.f_to_kind(Kind::Float)?.f_reshape([-1])?;
-            Ok(flat.f_narrow(0, self.first, flat.size()[0] - self.first)?)
+            let queries = x.f_to_kind(Kind::Float)?;
+            Ok(queries.f_narrow(1, self.first, queries.size()[1] - self.first)?)
         };
         Ok((rows(&attention)?, rows(&output)?))
     }

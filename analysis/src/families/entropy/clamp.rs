@@ -6,7 +6,7 @@ use golgi_data::unit::Unit;
 use golgi_probes::intervention::{Edit, Edits, Intervention, Traces};
 use golgi_probes::{Batch, Capture, ForwardOptions, Kind, OpenModel, Tensor};
 
-use super::super::input::Context;
+use super::super::input::{Context, by_length};
 use super::super::tail::Tail;
 use super::Candidate;
 use crate::direct::plain;
@@ -14,6 +14,8 @@ use crate::error::Result;
 
 /// From 0 to the candidate's reach in as many steps.
 const STEPS: usize = 6;
+/// Tokens run at once; their logits are held.
+const TOKENS: usize = 512;
 
 /// Means over tokens at one value of the clamp.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -65,15 +67,16 @@ impl Bench {
         let (network, site) = (&model.model, Site::block(from as u32, BlockPoint::ResidPre));
         let mut tails = Vec::new();
         ctx.stage("running up to the last layers", contexts.len() as u64);
-        for context in contexts.iter().filter(|context| context.tokens.len() > first + 1) {
+        for group in by_length(contexts, TOKENS).iter().filter(|group| group[0].tokens.len() > first + 1) {
             ctx.check()?;
-            let batch = Batch::single(&context.tokens)?;
+            let sequences: Vec<Vec<u32>> = group.iter().map(|context| context.tokens.clone()).collect();
+            let batch = Batch::padded(&sequences, 0)?;
             let mut capture = Capture::sites([&site]).on_device();
             network.forward(&batch, &mut capture, ForwardOptions::default())?;
-            let trace = capture.into_trace(vec![context.tokens.clone()])?;
+            let trace = capture.into_trace(sequences)?;
             let tail = Tail::new(network, from..network.blocks.len(), trace.get(&site)?)?;
             tails.push((tail, batch.tokens.f_to_device(network.device)?));
-            ctx.advance(1);
+            ctx.advance(group.len() as u64);
         }
         Ok(Bench { tails, from, first: first as i64 })
     }
@@ -99,20 +102,20 @@ impl Bench {
             let mut scale = Capture::sites([&Site::LnFinalScale]);
             let Some(logits) = tail.run_edited(&mut edits, &mut scale)? else { continue };
             let rows = tokens.size()[1] - 1 - self.first;
-            let log_p = logits.f_select(0, 0)?.f_narrow(0, self.first, rows)?.f_log_softmax(-1, Kind::Float)?;
-            let next = tokens.f_select(0, 0)?.f_narrow(0, self.first + 1, rows)?.f_unsqueeze(1)?;
-            let own = log_p.f_gather(1, &next, false)?;
+            let log_p = logits.f_narrow(1, self.first, rows)?.f_log_softmax(-1, Kind::Float)?;
+            let next = tokens.f_narrow(1, self.first + 1, rows)?.f_unsqueeze(-1)?;
+            let own = log_p.f_gather(-1, &next, false)?;
             let above = log_p.f_gt_tensor(&own)?.f_sum_dim_intlist(-1, false, Kind::Float)?;
             let entropy = log_p.f_exp()?.f_mul(&log_p)?.f_sum(Kind::Double)?.f_neg()?;
             let trace = scale.into_trace(Vec::new())?;
             let scale = match trace.sites.get(&Site::LnFinalScale) {
-                Some(scale) => total(&plain(scale)?.f_view([-1])?.f_narrow(0, self.first, rows)?)?,
+                Some(scale) => total(&plain(scale)?.f_narrow(1, self.first, rows)?)?,
                 None => f64::NAN,
             };
             let reciprocal = above.f_add_scalar(1.0)?.f_reciprocal()?;
             let found = [scale, total(&entropy)?, total(&reciprocal)?, -total(&own)?];
             sums.iter_mut().zip(found).for_each(|(sum, new)| *sum += new);
-            n += rows as f64;
+            n += (rows * tokens.size()[0]) as f64;
         }
         let [scale, entropy, reciprocal_rank, loss] = sums.map(|sum| sum / n);
         Ok(Point { value, scale, entropy, reciprocal_rank, loss })

@@ -7,7 +7,7 @@
 //! random neurons of the same layers outside the top tenth of lengths and the bottom tenth of variances.
 //!
 //! Gated MLPs ("adapted"): their activations have another size and both signs; the clamp goes from 0 to the neuron's own 99.9 %
-//! quantile, to the side where most of its activations lie.
+//! quantile, or to its smallest activation where most of its activity is negative.
 
 mod clamp;
 

@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("style.css");
 const SCRIPT: &str = include_str!("script.js");
 
 /// Golgi's mark: a stained neuron.
-const MARK: &str = r#"<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><path d="M16 30V18M16 12 9 5M16 12l8-8M12.5 14 4 12M19.500 14l8-2M16 24l-5 4M16 25l5 3M9 5 5 4M9 5 8.500 1.500M24 4l-.5-3M24 4l4-1"/><path class="soma" d="M16 9.500c2.400 2.700 4.600 5.600 4.600 7.800a4.600 4.600 0 0 1-9.200 0c0-2.200 2.200-5.100 4.600-7.800z"/></svg>"#;
+pub(super) const MARK: &str = r#"<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><path d="M16 30V18M16 12 9 5M16 12l8-8M12.5 14 4 12M19.500 14l8-2M16 24l-5 4M16 25l5 3M9 5 5 4M9 5 8.500 1.500M24 4l-.5-3M24 4l4-1"/><path class="soma" d="M16 9.500c2.400 2.700 4.600 5.600 4.600 7.800a4.600 4.600 0 0 1-9.200 0c0-2.200 2.200-5.100 4.600-7.800z"/></svg>"#;
 
 pub(super) fn render(document: &Document) -> String {
     let many = document.sections.len() > 1;
