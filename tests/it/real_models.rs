@@ -3,8 +3,8 @@
 
 use golgi_data::context::RunContext;
 use golgi_data::site::{BlockPoint, Site, SitePattern};
-use golgi_probes::intervention::{Edit, Edits, Intervention, Traces};
 use golgi_probes::generate::{GenerateOptions, generate};
+use golgi_probes::intervention::{Edit, Edits, Intervention, Traces};
 use golgi_probes::{Batch, Capture, ForwardOptions, Kind, NoTap, OpenModel, Tensor};
 use serde_json::Value;
 
@@ -111,7 +111,9 @@ fn an_intervention_that_changes_nothing_changes_no_bit_of_smollm2() {
 #[test]
 fn gemma_continues_sentences_in_several_languages() {
     let Some(gemma) = gemma() else {
-        eprintln!("Gemma 3 270M is not installed, so it was not tried: `golgi models fetch gemma3-270m` after reading its terms");
+        eprintln!(
+            "Gemma 3 270M is not installed, so it was not tried: `golgi models fetch gemma3-270m` after reading its terms"
+        );
         return;
     };
     gemma.run(|model| {

@@ -110,7 +110,11 @@ pub const SCHEMAS: &[Schema] = &[
             ("model", "text", "as typed"),
             ("model_digest", "text", "SHA-256 of the weight files"),
             ("out", "text", "the folder of the store"),
-            ("estimate", "object", "before the run: tokens, rows, todo (rows to compute), contexts, shards, bytes, seconds"),
+            (
+                "estimate",
+                "object",
+                "before the run: tokens, rows, todo (rows to compute), contexts, shards, bytes, seconds",
+            ),
             (
                 "report",
                 "object",

@@ -37,7 +37,9 @@ pub const TABLES: [&str; 9] =
 #[derive(Debug, thiserror::Error)]
 pub enum AtlasError {
     /// The folder holds none, or one that cannot be read.
-    #[error("{folder} is no atlas that can be read: {cause}; build one with `golgi atlas build MODEL --corpus starter --out DIR`")]
+    #[error(
+        "{folder} is no atlas that can be read: {cause}; build one with `golgi atlas build MODEL --corpus starter --out DIR`"
+    )]
     NoAtlas {
         /// The folder.
         folder: PathBuf,

@@ -9,7 +9,9 @@ use arrow_schema::DataType;
 
 use super::page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
 use super::{AtlasError, LabelCount, Manifest, TABLES};
-use crate::tables::{self, FloatLists, TextColumn, f32s, i8s, read_parquet, read_row_list, read_rows, read_where, u8s, u16s, u32s};
+use crate::tables::{
+    self, FloatLists, TextColumn, f32s, i8s, read_parquet, read_row_list, read_rows, read_where, u8s, u16s, u32s,
+};
 use crate::unit::Unit;
 
 /// Bars of a page's histogram.
@@ -160,7 +162,9 @@ impl Atlas {
         let rates = FloatLists::of(profile, "position_rate")?.floats(0);
         let bin = self.manifest.positions_per_bin;
         let values = means.iter().zip(&rates).enumerate();
-        Ok(values.map(|(i, (mean, rate))| PositionValue { position: i as u32 * bin, mean: *mean, rate: *rate }).collect())
+        Ok(values
+            .map(|(i, (mean, rate))| PositionValue { position: i as u32 * bin, mean: *mean, rate: *rate })
+            .collect())
     }
 
     /// The rows of `table` that are about unit `id`; `None` where the atlas has no such table.
@@ -292,8 +296,12 @@ fn statistics(layer: &RecordBatch, row: usize) -> Vec<Statistic> {
     columns
         .filter_map(|(field, array)| {
             let values: Vec<Option<f64>> = match array.data_type() {
-                DataType::Float32 => array.as_primitive::<types::Float32Type>().iter().map(|v| v.map(f64::from)).collect(),
-                DataType::Int64 => array.as_primitive::<types::Int64Type>().iter().map(|v| v.map(|v| v as f64)).collect(),
+                DataType::Float32 => {
+                    array.as_primitive::<types::Float32Type>().iter().map(|v| v.map(f64::from)).collect()
+                }
+                DataType::Int64 => {
+                    array.as_primitive::<types::Int64Type>().iter().map(|v| v.map(|v| v as f64)).collect()
+                }
                 _ => return None,
             };
             let value = (*values.get(row)?).filter(|value| value.is_finite());
@@ -335,6 +343,8 @@ fn pieces(contexts: &RecordBatch) -> Vec<Vec<String>> {
 pub fn atlases(folder: &Path) -> BTreeMap<String, Manifest> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| Some((entry.file_name().to_string_lossy().into_owned(), Manifest::read(&entry.path()).ok()?)))
+        .filter_map(|entry| {
+            Some((entry.file_name().to_string_lossy().into_owned(), Manifest::read(&entry.path()).ok()?))
+        })
         .collect()
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow_array::types::{Float32Type, UInt32Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, ListArray, RecordBatch,
-    StringArray, UInt8Array, UInt16Array, UInt32Array,
+    Array, ArrayRef, BooleanArray, Float32Array, Float64Array, Int8Array, Int32Array, Int64Array, ListArray,
+    RecordBatch, StringArray, UInt8Array, UInt16Array, UInt32Array,
 };
 use arrow_buffer::{OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, Field, Schema};

@@ -39,7 +39,9 @@ pub enum TableError {
         cause: String,
     },
     /// A file cannot be written.
-    #[error("{path} cannot be written: {cause}; nothing was changed, so make room or choose another folder and try again")]
+    #[error(
+        "{path} cannot be written: {cause}; nothing was changed, so make room or choose another folder and try again"
+    )]
     Write {
         /// The file.
         path: PathBuf,

@@ -189,9 +189,8 @@ pub fn read_where(path: &Path, columns: Option<&[&str]>, key: &str, value: u32) 
         // Columns before `key` may be lists, whose leaf has the same index as long as they are not structs.
         let groups = builder.metadata().row_groups().iter().enumerate();
         let groups = groups.filter(|(_, group)| may_hold(group.column(index).statistics())).map(|(i, _)| i).collect();
-        let with_key: Option<Vec<&str>> = columns.map(|names| {
-            names.iter().copied().chain((!names.contains(&key)).then_some(key)).collect()
-        });
+        let with_key: Option<Vec<&str>> =
+            columns.map(|names| names.iter().copied().chain((!names.contains(&key)).then_some(key)).collect());
         let table = collect(path, project(path, builder, with_key.as_deref())?.with_row_groups(groups))?;
         let keys: &UInt32Array = super::u32s(&table, key)?;
         let first = keys.values().partition_point(|k| *k < value);

@@ -10,9 +10,8 @@ pub(super) fn register(connection: &Connection) -> Result<()> {
     type Plain = fn(f64) -> f64;
     let plain: [(&str, Plain); 4] = [("sqrt", f64::sqrt), ("ln", f64::ln), ("log10", f64::log10), ("exp", f64::exp)];
     for (name, function) in plain {
-        connection.create_scalar_function(name, 1, PURE, move |context| {
-            Ok(context.get::<Option<f64>>(0)?.map(function))
-        })?;
+        connection
+            .create_scalar_function(name, 1, PURE, move |context| Ok(context.get::<Option<f64>>(0)?.map(function)))?;
     }
     connection.create_scalar_function("pow", 2, PURE, |context| {
         let (base, exponent) = (context.get::<Option<f64>>(0)?, context.get::<Option<f64>>(1)?);

@@ -50,9 +50,15 @@ fn joins_go_by_rowid_and_by_unit() {
         assert!((f64s(&answer, "total").unwrap().value(0) - 89.4).abs() < 1e-4);
     }
     // What is no whole number, too large, or another type is compared as SQLite does.
-    for (condition, rows) in
-        [("t.unit = 5", 3), ("t.unit = 5.0", 3), ("t.unit = 5.5", 0), ("t.unit = -1", 0), ("t.unit = 1e12", 0), ("t.rowid = 299", 1), ("t.rowid = 300", 0)]
-    {
+    for (condition, rows) in [
+        ("t.unit = 5", 3),
+        ("t.unit = 5.0", 3),
+        ("t.unit = 5.5", 0),
+        ("t.unit = -1", 0),
+        ("t.unit = 1e12", 0),
+        ("t.rowid = 299", 1),
+        ("t.rowid = 300", 0),
+    ] {
         let answer = sql(&tables, &format!("SELECT t.value FROM tokens t WHERE {condition}")).unwrap();
         assert_eq!(answer.num_rows(), rows, "{condition}");
     }
