@@ -16,7 +16,7 @@ use super::pass::Passed;
 use super::weights::{Profile, Vocabulary, shuffled, writes};
 use super::{Params, attention, dead, detectors, entropy, explained, pass, positional, store, suppressing, vocabulary};
 use crate::error::{AnalysisError, Result};
-use crate::report::Report;
+use crate::report::{Fact, Report};
 
 /// Rows of the unembedding taken as written vectors.
 const PLANTED_ROWS: usize = 256;
@@ -106,7 +106,9 @@ impl Search<'_> {
             self.warnings.push("attention neurons are not looked for: every position sees every other".to_owned());
         }
         let units: Vec<u32> = input.neurons.iter().map(|neuron| neuron.unit).collect();
-        outcomes.push(explained::judge(&units, labels.classes(), &passed.explained, &passed.null));
+        let mut explained = explained::judge(&units, labels.classes(), &passed.explained, &passed.null);
+        explained.facts.push(Fact::new("explained: tokens run through the model", passed.tokens));
+        outcomes.push(explained);
         Ok(outcomes)
     }
 
