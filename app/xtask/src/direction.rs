@@ -25,8 +25,9 @@ const fn rule(package: &'static str, ours: &'static [&'static str], tensors: boo
 }
 
 const RULES: &[Rule] = &[
+    rule("golgi-features", &[], false, false),
     rule("golgi-fetch", &[], false, false),
-    rule("golgi-data", &["golgi-fetch"], false, false),
+    rule("golgi-data", &["golgi-features", "golgi-fetch"], false, false),
     rule("golgi-probes", &["golgi-data"], true, false),
     rule("golgi-analysis", &["golgi-data", "golgi-probes"], true, false),
     rule("golgi", &["golgi-data", "golgi-probes", "golgi-analysis"], false, true),
