@@ -291,6 +291,7 @@ impl Wired {
         for (neuron, parity, value) in [(6, 0, 1.0), (7, 1, -1.0)] {
             fires(0, neuron, TOKEN, (1..119).filter(|token| token % 2 == parity).collect());
             let control = zeros(&[WIDTH]);
+            control.narrow(0, OUT, READ).copy_(&weights.tensor(&[READ], 0.1));
             let _ = control.get(CONTROL).fill_(value);
             self.write(0, neuron, &control);
         }

@@ -116,8 +116,11 @@ impl Bench {
         let (Some(attention), Some(z)) = (tap.attention, tap.z) else {
             return Err(golgi_probes::ProbeError::Trace("a layer has no attention pattern".into()).into());
         };
-        let output = model.model.blocks[pair.head_layer].attn.head_results(&z)?.f_select(2, pair.head as i64)?;
-        let output = output.f_to_kind(Kind::Float)?.f_square()?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_sqrt()?;
+        let attn = &model.model.blocks[pair.head_layer].attn;
+        let (head, d_head) = (pair.head as i64, attn.shape.d_head);
+        let written = attn.o.weight.f_narrow(1, head * d_head, d_head)?;
+        let output = z.f_select(2, head)?.f_matmul(&written.f_tr()?)?.f_to_kind(Kind::Float)?;
+        let output = output.f_square()?.f_sum_dim_intlist(-1, false, None::<Kind>)?.f_sqrt()?;
         let rows = |x: &Tensor| -> Result<Tensor> {
             let queries = x.f_to_kind(Kind::Float)?;
             Ok(queries.f_narrow(1, self.first, queries.size()[1] - self.first)?)

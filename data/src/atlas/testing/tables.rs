@@ -147,13 +147,16 @@ fn profile_columns(fixture: &Fixture, manifest: &Manifest, texts: &Texts, units:
     table.u32_lists("histogram", &counts)
 }
 
+/// A unit's id, the unit, and an example's band, rank, context and position.
+type ExampleRow<'a> = (u32, &'a UnitData, (i8, u8, usize, usize));
+
 fn example_columns(fixture: &Fixture, units: &[UnitData]) -> Columns {
-    let rows: Vec<(u32, &UnitData, (i8, u8, usize, usize))> = (0u32..)
+    let rows: Vec<ExampleRow> = (0u32..)
         .zip(units)
         .flat_map(|(id, unit)| unit.examples.iter().map(move |example| (id, unit, *example)))
         .collect();
     let start = |position: usize| position.saturating_sub(fixture.reach);
-    let window = |(_, unit, (_, _, context, at)): &(u32, &UnitData, (i8, u8, usize, usize))| {
+    let window = |(_, unit, (_, _, context, at)): &ExampleRow| {
         let values = &unit.values[*context];
         values[start(*at)..(at + fixture.reach + 1).min(values.len())].to_vec()
     };

@@ -65,7 +65,7 @@ fn run(connection: &mut Connection, query: &str) -> Result<RecordBatch, TableErr
     if statement.column_count() == 0 {
         return Err(TableError::Query("it asks for nothing; begin with SELECT".to_owned()));
     }
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let mut answer = Answer::new(names);
     let mut rows = statement.query([]).map_err(refused)?;
     while let Some(row) = rows.next().map_err(refused)? {
