@@ -262,7 +262,8 @@ mod tests {
     fn planted_detectors_are_found_and_nothing_else() {
         let corpus = corpus();
         let noise = |tokens: &[u32]| tokens.iter().fold(7_u32, |h, t| h.wrapping_mul(31).wrapping_add(*t)) % 50 == 0;
-        let rules: Vec<(Option<&str>, Box<dyn Fn(&[u32]) -> bool>)> = vec![
+        type Fires = Box<dyn Fn(&[u32]) -> bool>;
+        let rules: Vec<(Option<&str>, Fires)> = vec![
             (Some("token detector"), Box::new(|t| t.ends_with(&[5]))),
             (Some("token detector"), Box::new(|t| t.last().is_some_and(|last| [1, 2, 3].contains(last)))),
             (Some("bigram detector"), Box::new(|t| t.ends_with(&[5, 6]) || t.ends_with(&[9, 9]))),

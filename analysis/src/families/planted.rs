@@ -165,8 +165,8 @@ pub(super) fn resting(seed: u64, rotary: bool) -> OpenModel {
     // Dimension 20 of the head: the query reads the last dimension, the key the mark.
     let _ = block.attn.q.weight.get(width + 20).get(last).fill_(1.5);
     let _ = block.attn.k.weight.get(width + 20).get(last - 1).fill_(1.5);
-    let _ = block.attn.v.weight.narrow(0, width, width).copy_(&weights.tensor(&[width, width], 0.3));
-    let _ = block.attn.o.weight.narrow(1, width, width).copy_(&weights.tensor(&[width, width], 0.3));
+    block.attn.v.weight.narrow(0, width, width).copy_(&weights.tensor(&[width, width], 0.3));
+    block.attn.o.weight.narrow(1, width, width).copy_(&weights.tensor(&[width, width], 0.3));
     // Weak reading everywhere, so that random vectors have scores of their own.
     for head in 0..2 {
         let _ = block.attn.q.weight.narrow(0, head * width, width).g_add_(&weights.tensor(&[width, width], 0.01));
@@ -252,11 +252,11 @@ impl Wired {
             set(&first.v.weight, WIDTH + token, TOKEN + token, 0.1);
             set(&first.o.weight, PREVIOUS + token, WIDTH + token, 1.0);
         }
-        let _ = second.q.weight.shallow_clone().copy_(&weights.tensor(&[2 * WIDTH, WIDTH], 0.001));
+        second.q.weight.shallow_clone().copy_(&weights.tensor(&[2 * WIDTH, WIDTH], 0.001));
         set(&second.q.weight, WIDTH, CONTROL, 0.4);
         set(&second.k.weight, WIDTH, POSITION, 0.4);
-        let _ = second.v.weight.narrow(0, WIDTH, WIDTH).copy_(&weights.tensor(&[WIDTH, WIDTH], 0.01));
-        let _ = second.o.weight.narrow(1, WIDTH, WIDTH).copy_(&weights.tensor(&[WIDTH, WIDTH], 0.01));
+        second.v.weight.narrow(0, WIDTH, WIDTH).copy_(&weights.tensor(&[WIDTH, WIDTH], 0.01));
+        second.o.weight.narrow(1, WIDTH, WIDTH).copy_(&weights.tensor(&[WIDTH, WIDTH], 0.01));
     }
 
     fn neurons(&self, weights: &mut Weights) {

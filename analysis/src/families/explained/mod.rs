@@ -113,14 +113,14 @@ mod tests {
     }
 
     fn piece(token: u32) -> String {
-        format!(" {}{token}", if token % 5 == 0 { "b" } else { "xq" })
+        format!(" {}{token}", if token.is_multiple_of(5) { "b" } else { "xq" })
     }
 
     #[test]
     fn planted_properties_are_named_and_noise_is_unexplained() {
         let corpus = corpus();
         let mut rng = ChaCha8Rng::seed_from_u64(8);
-        let labels = Labels::new(&corpus, 1, 200, |token| piece(token), &mut rng);
+        let labels = Labels::new(&corpus, 1, 200, piece, &mut rng);
         // What neuron n does at (context, position).
         let noise: Vec<f32> = (0..60 * 41).map(|_| rng.random()).collect();
         let value = |neuron: usize, at: usize, p: usize| -> f32 {
