@@ -32,7 +32,7 @@ use golgi_analysis::units::page::UnitPage;
 
 pub use atlas::{UNITS_SCHEMA, UnitFormat, UnitReport, UnitReportError};
 pub use file::{FileError, OutFile, write};
-pub use number::{compact, count, number, percent, signed_number};
+pub use number::{compact, count, number, percent, signed_number, spaced};
 pub use scale::Scale;
 pub(crate) use text::{bar, cell as cell_text, is_numeric, sparkline};
 pub use visible::{one_line, token};

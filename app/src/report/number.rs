@@ -81,6 +81,11 @@ pub fn count(n: u64) -> String {
     out
 }
 
+/// The same with ordinary spaces, for texts in which every other space is made visible.
+pub fn spaced(n: u64) -> String {
+    count(n).replace('\u{202f}', " ")
+}
+
 /// A large number in short: `135 M`, `1.5 B`, `980`.
 ///
 /// ```

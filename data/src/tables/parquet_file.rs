@@ -120,18 +120,19 @@ pub fn row_count(path: &Path) -> Result<u64, TableError> {
 pub fn read_rows(path: &Path, columns: Option<&[&str]>, rows: Range<u64>) -> Result<RecordBatch, TableError> {
     guarded(path, || {
         let builder = open(path)?;
-        let (mut groups, mut start, mut skipped) = (Vec::new(), 0u64, 0u64);
+        let (mut groups, mut start, mut skipped, mut held) = (Vec::new(), 0u64, 0u64, 0u64);
         for (index, group) in builder.metadata().row_groups().iter().enumerate() {
             let end = start + group.num_rows() as u64;
             if end <= rows.start {
                 skipped = end;
             } else if start < rows.end {
                 groups.push(index);
+                held += group.num_rows() as u64;
             }
             start = end;
         }
-        let first = (rows.start - skipped.min(rows.start)) as usize;
-        let wanted = rows.end.saturating_sub(rows.start) as usize;
+        let first = (rows.start - skipped.min(rows.start)).min(held) as usize;
+        let wanted = rows.end.saturating_sub(rows.start).min(held - first as u64) as usize;
         let selection = RowSelection::from(vec![RowSelector::skip(first), RowSelector::select(wanted)]);
         let builder = project(path, builder, columns)?.with_row_groups(groups);
         collect(path, builder.with_row_selection(selection))

@@ -15,7 +15,7 @@ use crate::cli::exit::Exit;
 use crate::cli::style::Paint;
 use crate::cli::table::Table;
 use crate::cli::work::Work;
-use crate::report::count;
+use crate::report::{count, spaced};
 
 /// Arguments of `golgi atlas build`.
 #[derive(Debug, clap::Args)]
@@ -175,8 +175,8 @@ fn check_folder(args: &Args) -> anyhow::Result<()> {
 fn forecast(expected: &BuildEstimate) -> String {
     let mut table = Table::new().left("").left("");
     let mut row = |label: &str, value: String| table.row([label.into(), value.into()]);
-    row("units", count(expected.units));
-    row("tokens", count(expected.tokens));
+    row("units", spaced(expected.units));
+    row("tokens", spaced(expected.tokens));
     row("memory", format!("about {}", bytes_text(expected.memory_bytes)));
     let disk = format!(
         "about {}; while it runs {} more",

@@ -11,7 +11,7 @@ use crate::cli::exit::Exit;
 use crate::cli::style::Style;
 use crate::cli::table::{Cell, Table};
 use crate::cli::work::Work;
-use crate::report::{count, one_line};
+use crate::report::{count, one_line, spaced};
 
 pub fn run(work: &Work, folder: &Path) -> anyhow::Result<Exit> {
     let atlas = super::open(folder)?;
@@ -56,15 +56,15 @@ fn summary(m: &Manifest) -> Vec<(&'static str, String)> {
         m.groups.iter().filter(|group| group.kind == kind).map(|group| u64::from(group.count)).sum()
     };
     let units = [(UnitKind::Neuron, "neurons"), (UnitKind::Head, "heads"), (UnitKind::Residual, "residual dimensions")];
-    let units = units.map(|(kind, name)| format!("{} {name}", count(of_kind(kind))));
+    let units = units.map(|(kind, name)| format!("{} {name}", spaced(of_kind(kind))));
     let labels = |list: &[golgi_data::atlas::LabelCount]| {
-        list.iter().map(|one| format!("{} {}", one.label, count(one.tokens))).collect::<Vec<_>>().join(", ")
+        list.iter().map(|one| format!("{} {}", one.label, spaced(one.tokens))).collect::<Vec<_>>().join(", ")
     };
     let mut rows = vec![
         ("model", format!("{} ({})", m.model, m.family)),
         ("units", units.join(", ")),
         ("corpus", format!("{}, split {}", m.corpus, m.split)),
-        ("tokens", format!("{} in {} contexts of at most {}", count(m.tokens), count(m.contexts), m.context_len)),
+        ("tokens", format!("{} in {} contexts of at most {}", spaced(m.tokens), spaced(m.contexts), m.context_len)),
         ("languages", labels(&m.languages)),
         ("genres", labels(&m.genres)),
         ("active", m.active_rule.clone()),

@@ -13,7 +13,7 @@ use crate::cli::error::failure;
 use crate::cli::exit::Exit;
 use crate::cli::report::pages_text;
 use crate::cli::work::Work;
-use crate::report::{OutFile, UnitFormat, UnitReport, count};
+use crate::report::{OutFile, UnitFormat, UnitReport, spaced};
 
 /// Which units, and in what form.
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,7 @@ pub fn run(work: &Work, folder: &Path, chosen: &Chosen, out: &Path) -> anyhow::R
     let mut report = UnitReport::new(&atlas, &ids, &work.ctx)?;
     report.query.clone_from(&chosen.query);
     if found > ids.len() {
-        let text = format!("The query finds {} units; these are the first {}.", count(found as u64), ids.len());
+        let text = format!("The query finds {} units; these are the first {}.", spaced(found as u64), ids.len());
         report.warnings.push(text);
     }
     work.ctx.check()?;

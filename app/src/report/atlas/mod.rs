@@ -30,7 +30,7 @@ use golgi_data::context::{Cancelled, RunContext};
 use serde_json::{Value, json};
 
 use super::file::{FileError, write};
-use super::number::count;
+use super::number::spaced;
 use super::{Format, UnknownFormat};
 
 /// Name and version of the JSON form.
@@ -180,7 +180,7 @@ fn subtitle(manifest: &Manifest) -> String {
     let split = if manifest.split == "all" { String::new() } else { format!(", split {}", manifest.split) };
     format!(
         "Statistics over {} tokens of {}{split}, in contexts of {} tokens",
-        count(manifest.tokens),
+        spaced(manifest.tokens),
         manifest.corpus,
         manifest.context_len
     )
@@ -190,7 +190,7 @@ fn subtitle(manifest: &Manifest) -> String {
 fn provenance(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let m = manifest;
     let labels = |labels: &[golgi_data::atlas::LabelCount]| {
-        labels.iter().map(|one| format!("{} {}", one.label, count(one.tokens))).collect::<Vec<_>>().join(", ")
+        labels.iter().map(|one| format!("{} {}", one.label, spaced(one.tokens))).collect::<Vec<_>>().join(", ")
     };
     let mut rows = vec![
         ("model", m.model.clone()),
@@ -201,7 +201,7 @@ fn provenance(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("corpus", m.corpus.clone()),
         ("corpus digest", m.corpus_digest.clone()),
         ("split", m.split.clone()),
-        ("tokens", format!("{} in {} contexts of at most {}", count(m.tokens), count(m.contexts), m.context_len)),
+        ("tokens", format!("{} in {} contexts of at most {}", spaced(m.tokens), spaced(m.contexts), m.context_len)),
         ("left out of statistics", format!("the first {} positions of every context", m.skip_first)),
         ("languages (tokens)", labels(&m.languages)),
         ("genres (tokens)", labels(&m.genres)),
@@ -212,7 +212,7 @@ fn provenance(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("golgi", m.version.clone()),
     ];
     if m.tracked.tokens > 0 {
-        let tracked = format!("{} ({:.1} % of the run)", count(m.tracked.tokens.into()), 100.0 * m.tracked.coverage);
+        let tracked = format!("{} ({:.1} % of the run)", spaced(m.tracked.tokens.into()), 100.0 * m.tracked.coverage);
         rows.push(("tokens with means", tracked));
     }
     if let Some(null) = m.correlation_null {

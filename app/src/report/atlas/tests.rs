@@ -50,6 +50,8 @@ fn a_hostile_corpus_stays_text() {
     assert!(!html.contains("<img") && !html.contains(harmful));
     let data = data(&html);
     let texts = texts(&data);
+    // Numbers of the page itself are not among what must be made visible.
+    assert!(!texts.iter().any(|text| text.contains("U+202F")) && !html.contains("U+202F"));
     assert!(texts.contains(&"<script>") && texts.contains(&"<img src=x onerror=alert(1)>"));
     assert!(!texts.iter().any(|text| text.contains(harmful)));
     let markdown = report.render(UnitFormat::Markdown);
