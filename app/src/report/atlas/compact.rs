@@ -4,7 +4,7 @@
 //! Every text passes through [`token`](crate::report::token) here, so the page holds no control character and nothing that
 //! turns the text around it; its script sets texts as texts, never as markup.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use golgi_data::atlas::{Example, Page, TokenValue};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ const MAX_SENTENCE: usize = 300;
 const MAX_LIST: usize = 12;
 /// Digits of activations, 64 to each of two characters.
 const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-/// Activations are stored in this many steps of their unit's largest on either side of 0.
+/// Activations are stored in this many steps of their example's largest on either side of 0.
 const LEVELS: f32 = 2047.0;
 
 /// The data as JSON that can stand in an element `script`.
@@ -109,12 +109,8 @@ fn unit(page: &Page, tokens: &mut Tokens, per_band: usize, window: usize) -> Val
         let counts: Vec<u64> = page.histogram.iter().map(|bar| bar.count.max(0.0).ceil() as u64).collect();
         json!([number(Some(first.low.into())), number(Some(last.high.into())), counts])
     });
-    let scale = page
-        .examples
-        .iter()
-        .flat_map(|example| example.values.iter())
-        .fold(0f32, |scale, value| if value.is_finite() { scale.max(value.abs()) } else { scale });
-    let shown: Vec<Value> = chosen(page, per_band).map(|one| example(one, tokens, window, scale)).collect();
+    let scale = colour_scale(page);
+    let shown: Vec<Value> = chosen(page, per_band).map(|one| example(one, tokens, window)).collect();
     json!({
         "n": page.short,
         "a": page.unit.to_string(),
@@ -159,21 +155,43 @@ fn cropped(example: &Example, window: usize) -> std::ops::Range<usize> {
     first..first + window
 }
 
-fn example(example: &Example, tokens: &mut Tokens, window: usize, scale: f32) -> Value {
+fn example(example: &Example, tokens: &mut Tokens, window: usize) -> Value {
     let part = cropped(example, window);
     let peak = example.peak.clamp(part.start, part.end.max(part.start + 1) - 1) - part.start;
     let ids: Vec<usize> = example.tokens[part.clone()].iter().map(|text| tokens.id(text)).collect();
     let labels: Vec<String> = [&example.language, &example.genre].into_iter().flatten().map(|one| short(one)).collect();
+    // Each example has a scale of its own, so that small activations keep their digits beside a huge one elsewhere.
+    let scale = largest(&example.values[part.clone()]);
     json!([
         example.band,
         number(Some(example.value.into())),
         peak,
         ids,
+        number(Some(scale.into())),
         encoded(&example.values[part], scale),
         labels.join(" · "),
         short(&example.document),
         example.position,
     ])
+}
+
+fn largest(values: &[f32]) -> f32 {
+    values.iter().filter(|value| value.is_finite()).fold(0.0, |scale, value| scale.max(value.abs()))
+}
+
+/// The activation that is coloured in full: the largest median of a band's peaks. One activation that is a thousand times as
+/// strong as all others, as there are in many models, then does not leave the others white.
+pub(super) fn colour_scale(page: &Page) -> f32 {
+    let mut bands: BTreeMap<i8, Vec<f32>> = BTreeMap::new();
+    for example in page.examples.iter().filter(|example| example.value.is_finite()) {
+        bands.entry(example.band).or_default().push(example.value.abs());
+    }
+    let median = |mut peaks: Vec<f32>| {
+        peaks.sort_by(f32::total_cmp);
+        peaks[peaks.len() / 2]
+    };
+    let scale = bands.into_values().map(median).fold(0.0, f32::max);
+    if scale > 0.0 { scale } else { page.examples.iter().map(|example| largest(&example.values)).fold(0.0, f32::max) }
 }
 
 /// Two characters for each activation, from −`scale` to `scale`.
@@ -289,6 +307,19 @@ mod tests {
             prop_assert!(!json.contains(['<', '>', '&']));
             prop_assert_eq!(serde_json::from_str::<String>(&json).unwrap(), short);
         }
+    }
+
+    #[test]
+    fn one_huge_activation_does_not_set_the_colours() {
+        let folder = tempfile::tempdir().unwrap();
+        golgi_data::atlas::testing::Fixture::default().write(folder.path()).unwrap();
+        let mut page = golgi_data::atlas::Atlas::open(folder.path()).unwrap().page(46).unwrap();
+        let before = colour_scale(&page);
+        assert!(before > 1.0 && before < 5.1, "{before}");
+        page.examples[0].value = 1000.0;
+        assert!((colour_scale(&page) - before).abs() < 1.0);
+        page.examples.clear();
+        assert_eq!(colour_scale(&page), 0.0);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use golgi_data::atlas::{Example, Page};
 use unicode_width::UnicodeWidthStr;
 
-use super::compact::short;
+use super::compact::{colour_scale, short};
 use super::drawing::open;
 use super::{UnitReport, band_name};
 use crate::report::number::number;
@@ -33,8 +33,7 @@ pub(super) fn chosen(page: &Page) -> impl Iterator<Item = &Example> {
 
 pub(super) fn figure(report: &UnitReport, page: &Page) -> String {
     let examples: Vec<&Example> = chosen(page).collect();
-    let values = examples.iter().flat_map(|example| example.values.iter().copied());
-    let scale = values.filter(|value| value.is_finite()).fold(0f32, |scale, value| scale.max(value.abs()));
+    let scale = colour_scale(page);
     let mut body = String::new();
     let (mut y, mut band) = (8.0, None);
     for example in examples {

@@ -74,12 +74,12 @@ const edges = text => text.replace(/^ +| +$/g, spaces => '·'.repeat(spaces.leng
 /* Tokens coloured by their activation. */
 const DIGITS = new Map([...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'].map((digit, value) => [digit, value]));
 const RTL = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]/g, LETTER = /\p{L}/gu;
-const strip = (unit, ids, code, peak) => {
+const strip = (unit, ids, scale, code, peak) => {
   let letters = 0, turned = 0;
   const tokens = ids.map((id, index) => {
     const text = D.tokens[id];
     const step = DIGITS.get(code[2 * index]) * 64 + DIGITS.get(code[2 * index + 1]) - 2048;
-    const strength = step / 2047, value = +(strength * unit.m).toPrecision(4);
+    const value = +(step / 2047 * scale).toPrecision(3), strength = unit.m ? Math.max(-1, Math.min(1, value / unit.m)) : 0;
     letters += (text.match(LETTER) || []).length; turned += (text.match(RTL) || []).length;
     return el('bdi', { class: (strength < 0 ? 't n' : 't') + (index === peak ? ' peak' : ''), 'data-t': number(value) + ' · ' + edges(text),
       vars: Math.abs(strength) > .012 ? { '--a': Math.abs(strength).toFixed(2) } : {} }, text);

@@ -27,7 +27,7 @@ const text = unit => {
     const tokens = ids => ids.map(id => D.tokens[id]).join('');
     const parts = [unit.n, unit.a, unit.k, ...unit.f.flatMap(family => [family[0], family[1], family[4]]), ...unit.t.map(one => one[0]),
       ...[unit.top, unit.bot, unit.pro, unit.sup].flatMap(entries => entries.map(entry => D.tokens[entry[0]])),
-      ...unit.x.flatMap(example => [tokens(example[3]), example[5], example[6]])];
+      ...unit.x.flatMap(example => [tokens(example[3]), example[6], example[7]])];
     texts.set(unit.n, parts.join('\n').toLowerCase());
   }
   return texts.get(unit.n);

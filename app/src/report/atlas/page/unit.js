@@ -30,8 +30,9 @@ const statistics = unit => {
 const FIRST = 6, OF_BAND = 2;
 const examples = unit => {
   if (!unit.x.length) return card('Where it is active', null, el('p', { class: 'none' }, 'The atlas holds no examples of this unit.'));
-  const signed = unit.x.some(example => [...example[4]].some((digit, at) => at % 2 === 0 && DIGITS.get(digit) < 28));
-  const legend = el('span', { class: 'legend' }, signed ? number(-unit.m) : '0', el('i', { class: signed ? 'key signed' : 'key' }), number(unit.m));
+  const negative = example => (Math.min(...[...example[5]].filter((_, at) => at % 2 === 0).map(digit => DIGITS.get(digit))) - 31.5) / 32 * example[4];
+  const signed = unit.x.some(example => negative(example) < -.15 * unit.m);
+  const legend = el('span', { class: 'legend' }, signed ? number(-unit.m) : '0', el('i', { class: signed ? 'key signed' : 'key' }), number(unit.m) + (unit.x.some(example => example[1] > 1.02 * unit.m) ? ' and more' : ''));
   const box = card('Where it is active', legend);
   let hidden = 0;
   D.bands.forEach((name, band) => {
@@ -40,9 +41,9 @@ const examples = unit => {
     const values = inside.map(example => example[1]), few = band ? OF_BAND : FIRST;
     const range = number(Math.min(...values)) + ' to ' + number(Math.max(...values));
     box.append(el('div', { class: 'band' }, el('h4', { 'data-t': band ? 'between these quantiles of all its activations' : 'the largest activations, one per context' }, name), el('small', null, range)));
-    inside.forEach(([, value, peak, ids, code, label, document, position], index) => {
+    inside.forEach(([, value, peak, ids, scale, code, label, document, position], index) => {
       if (index >= few) hidden += 1;
-      box.append(el('div', { class: index < few ? 'example' : 'example more' }, el('b', null, number(value)), strip(unit, ids, code, peak),
+      box.append(el('div', { class: index < few ? 'example' : 'example more' }, el('b', null, number(value)), strip(unit, ids, scale, code, peak),
         el('small', { 'data-t': document + '\nposition ' + position }, el('bdi', null, label || document))));
     });
   });
