@@ -5,6 +5,7 @@
 pub mod atlas;
 pub mod context;
 pub mod corpus;
+pub mod dictionary;
 pub mod hub;
 pub mod models;
 pub mod site;
