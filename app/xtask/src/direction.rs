@@ -29,9 +29,10 @@ const RULES: &[Rule] = &[
     rule("golgi-fetch", &[], false, false),
     rule("golgi-data", &["golgi-features", "golgi-fetch"], false, false),
     rule("golgi-probes", &["golgi-data"], true, false),
-    rule("golgi-analysis", &["golgi-data", "golgi-probes"], true, false),
-    rule("golgi", &["golgi-data", "golgi-probes", "golgi-analysis"], false, true),
-    rule("golgi-tests", &["golgi-data", "golgi-probes", "golgi-analysis", "golgi"], false, true),
+    rule("golgi-sae", &["golgi-data", "golgi-probes"], true, false),
+    rule("golgi-analysis", &["golgi-data", "golgi-probes", "golgi-sae"], true, false),
+    rule("golgi", &["golgi-data", "golgi-probes", "golgi-sae", "golgi-analysis"], false, true),
+    rule("golgi-tests", &["golgi-data", "golgi-probes", "golgi-sae", "golgi-analysis", "golgi"], false, true),
     rule("xtask", &["golgi-fetch"], false, false),
 ];
 

@@ -1,0 +1,70 @@
+//! Dense products, by the tensor library, on slices of ours without a copy.
+
+use tch::{Device, Kind, Tensor};
+
+use crate::SaeError;
+
+/// A matrix over memory of `rows · columns` numbers, row-major.
+///
+/// # Safety
+/// The memory must outlive the tensor; where the tensor is written, nobody else may use the memory meanwhile.
+unsafe fn over(memory: *const f32, rows: usize, columns: usize) -> Result<Tensor, SaeError> {
+    let (size, strides) = ([rows as i64, columns as i64], [columns as i64, 1]);
+    // SAFETY: as the caller promises.
+    Ok(unsafe { Tensor::f_from_blob(memory.cast(), &size, &strides, Kind::Float, Device::Cpu)? })
+}
+
+/// A matrix that the tensor library reads.
+fn read(values: &[f32], rows: usize, columns: usize) -> Result<Tensor, SaeError> {
+    assert_eq!(values.len(), rows * columns);
+    // SAFETY: the memory has that size, is only read, and outlives the tensor, which no function here lets out.
+    unsafe { over(values.as_ptr(), rows, columns) }
+}
+
+/// A matrix that the tensor library writes.
+fn write(values: &mut [f32], rows: usize, columns: usize) -> Result<Tensor, SaeError> {
+    assert_eq!(values.len(), rows * columns);
+    // SAFETY: as in `read`, and the exclusive borrow lasts as long as the function that holds the tensor.
+    unsafe { over(values.as_mut_ptr(), rows, columns) }
+}
+
+/// `out = a · bᵀ` with `a` `[n, d]`, `b` `[m, d]`, `out` `[n, m]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn times_transposed(out: &mut [f32], a: &[f32], b: &[f32], d: usize) -> Result<(), SaeError> {
+    let (n, m) = (a.len() / d, b.len() / d);
+    let _ = read(a, n, d)?.f_matmul_out(&write(out, n, m)?, &read(b, m, d)?.f_transpose(0, 1)?)?;
+    Ok(())
+}
+
+/// `out = a · b` with `a` `[n, m]`, `b` `[m, d]`, `out` `[n, d]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn times(out: &mut [f32], a: &[f32], b: &[f32], m: usize) -> Result<(), SaeError> {
+    let (n, d) = (a.len() / m, b.len() / m);
+    let _ = read(a, n, m)?.f_matmul_out(&write(out, n, d)?, &read(b, m, d)?)?;
+    Ok(())
+}
+
+/// `out += aᵀ · b` with `a` `[n, m]`, `b` `[n, d]`, `out` `[m, d]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn add_transposed_times(out: &mut [f32], a: &[f32], b: &[f32], n: usize) -> Result<(), SaeError> {
+    let (m, d) = (a.len() / n, b.len() / n);
+    let _ = write(out, m, d)?.f_addmm_(&read(a, n, m)?.f_transpose(0, 1)?, &read(b, n, d)?)?;
+    Ok(())
+}
+
+/// `out = a · bᵀ + bias` with `a` `[n, d]`, `b` `[m, d]`, `bias` `[m]`, `out` `[n, m]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn times_transposed_plus(out: &mut [f32], a: &[f32], b: &[f32], bias: &[f32], d: usize) -> Result<(), SaeError> {
+    let (n, m) = (a.len() / d, b.len() / d);
+    let product = read(b, m, d)?.f_transpose(0, 1)?;
+    let _ = read(bias, 1, m)?.f_addmm_out(&write(out, n, m)?, &read(a, n, d)?, &product)?;
+    Ok(())
+}

@@ -1,0 +1,142 @@
+//! Rows of a store in a fixed random order, batch by batch, epoch by epoch.
+
+use golgi_data::dictionary::Part;
+use golgi_data::store::{Rows, Shuffled, Store};
+
+use crate::SaeError;
+
+/// Shards that are mixed with each other at once.
+const MIXED: usize = 8;
+
+/// Batches of some sites of a store, shuffled anew in every epoch. What does not fill a batch at the end of an epoch is left
+/// out. The first position of each context is left out if the store has BOS there.
+pub struct StoreRows<'a> {
+    store: &'a Store,
+    inputs: Vec<String>,
+    outputs: Vec<String>,
+    batch: usize,
+    seed: u64,
+    epoch: u64,
+    /// Batches of this epoch that were given out.
+    given: u64,
+    shuffled: Option<Shuffled<'a>>,
+    rows: Rows,
+    /// Rows that wait to be given out.
+    waiting: (Vec<f32>, Vec<f32>),
+    d_in: usize,
+}
+
+/// The sites of a store as parts of a dictionary.
+///
+/// # Errors
+/// If the store has no such site.
+pub fn parts(store: &Store, sites: &[String]) -> Result<Vec<Part>, SaeError> {
+    let manifest = store.manifest();
+    let part = |site: &String| -> Result<Part, SaeError> {
+        let index = manifest.site(site)?;
+        Ok(Part { site: site.clone(), width: manifest.sites[index].width })
+    };
+    sites.iter().map(part).collect()
+}
+
+/// Rows of a store that training can use: all but BOS.
+pub fn usable_rows(store: &Store) -> u64 {
+    let manifest = store.manifest();
+    manifest.rows - if manifest.contexts.bos.is_some() { manifest.contexts.count } else { 0 }
+}
+
+impl<'a> StoreRows<'a> {
+    /// Batches of `batch` rows of the sites `inputs` and, for a transcoder, `outputs`.
+    ///
+    /// # Errors
+    /// If a site is not in the store, or the store has fewer rows than a batch.
+    pub fn new(
+        store: &'a Store,
+        inputs: &[String],
+        outputs: &[String],
+        batch: usize,
+        seed: u64,
+    ) -> Result<StoreRows<'a>, SaeError> {
+        let d_in = parts(store, inputs)?.iter().map(|part| part.width as usize).sum();
+        parts(store, outputs)?;
+        let rows = usable_rows(store);
+        if rows < batch as u64 {
+            return Err(SaeError::Settings(format!(
+                "the store has {rows} rows, fewer than one batch of {batch}; harvest more tokens or choose a smaller batch"
+            )));
+        }
+        let (inputs, outputs, waiting) = (inputs.to_vec(), outputs.to_vec(), Default::default());
+        let (epoch, given, shuffled, rows) = (0, 0, None, Rows::default());
+        Ok(StoreRows { store, inputs, outputs, batch, seed, epoch, given, shuffled, rows, waiting, d_in })
+    }
+
+    /// Epoch and batch within it: where [`StoreRows::go_to`] goes on.
+    pub fn place(&self) -> (u64, u64) {
+        (self.epoch, self.given)
+    }
+
+    /// Goes to a place, in an order that is the same every time.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn go_to(&mut self, (epoch, given): (u64, u64)) -> Result<(), SaeError> {
+        (self.epoch, self.given, self.shuffled) = (epoch, 0, None);
+        self.waiting.0.clear();
+        self.waiting.1.clear();
+        let (mut input, mut output) = (Vec::new(), Vec::new());
+        while self.given < given {
+            self.next_into(&mut input, &mut output)?;
+        }
+        Ok(())
+    }
+
+    /// The next batch: `[batch, d_in]`, and `[batch, d_out]` for a transcoder.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub fn next_into(&mut self, input: &mut Vec<f32>, output: &mut Vec<f32>) -> Result<(), SaeError> {
+        let wanted = self.batch * self.d_in;
+        while self.waiting.0.len() < wanted {
+            if !self.read()? {
+                (self.epoch, self.given, self.shuffled) = (self.epoch + 1, 0, None);
+                self.waiting.0.clear();
+                self.waiting.1.clear();
+            }
+        }
+        let d_out = self.waiting.1.len() / (self.waiting.0.len() / self.d_in);
+        input.clear();
+        input.extend(self.waiting.0.drain(..wanted));
+        output.clear();
+        output.extend(self.waiting.1.drain(..self.batch * d_out));
+        self.given += 1;
+        Ok(())
+    }
+
+    /// Adds rows to those that wait; `false` at the end of the epoch.
+    fn read(&mut self) -> Result<bool, SaeError> {
+        let sites: Vec<&str> = self.inputs.iter().chain(&self.outputs).map(String::as_str).collect();
+        if self.shuffled.is_none() {
+            // Each epoch has an order of its own; seeds of neighbouring epochs must not meet those of neighbouring runs.
+            let seed = self.seed ^ self.epoch.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            self.shuffled = Some(self.store.shuffled(&sites, self.batch, MIXED, seed)?);
+        }
+        let Some(shuffled) = &mut self.shuffled else { return Ok(false) };
+        if !shuffled.next_into(&mut self.rows)? {
+            return Ok(false);
+        }
+        let skip_first = self.store.manifest().contexts.bos.is_some();
+        let (inputs, outputs) = self.rows.values.split_at(self.inputs.len());
+        for row in 0..self.rows.len() {
+            if skip_first && self.rows.positions[row] == 0 {
+                continue;
+            }
+            for (values, to) in [(inputs, &mut self.waiting.0), (outputs, &mut self.waiting.1)] {
+                for site in values {
+                    let width = site.len() / self.rows.len();
+                    to.extend_from_slice(&site[row * width..(row + 1) * width]);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
