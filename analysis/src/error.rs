@@ -12,6 +12,9 @@ pub enum AnalysisError {
     /// An atlas cannot be read, or its families cannot be written.
     #[error(transparent)]
     Atlas(#[from] golgi_data::atlas::AtlasError),
+    /// A dictionary cannot be used.
+    #[error(transparent)]
+    Sae(#[from] golgi_sae::SaeError),
     /// An atlas could not be built.
     #[error(transparent)]
     Build(#[from] crate::atlas::BuildError),

@@ -29,6 +29,7 @@ pub mod prompt;
 mod provenance;
 pub mod registry;
 pub mod report;
+pub mod sae;
 pub mod script;
 #[cfg(test)]
 mod testing;

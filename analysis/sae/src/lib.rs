@@ -25,15 +25,20 @@
 //! # Ok::<(), golgi_sae::SaeError>(())
 //! ```
 
+mod coder;
 pub mod dense;
 mod error;
+pub mod evaluate;
 pub mod kernels;
 pub mod parameters;
 pub mod planted;
 pub mod rules;
 mod settings;
+mod splice;
 pub mod train;
 
+pub use coder::Coder;
 pub use error::SaeError;
 pub use settings::{DEFAULT_K, DecoderNorm, Settings};
+pub use splice::{LatentEdit, Replacement, Splice};
 pub use train::Trainer;

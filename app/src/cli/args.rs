@@ -8,7 +8,7 @@ use golgi_probes::{DType, DeviceChoice, OpenOptions};
 
 use super::error::failure;
 use super::style::When;
-use super::{analyse, atlas, capture, corpora, find, generate, harvest, inspect, models, prompt, report, run};
+use super::{analyse, atlas, capture, corpora, find, generate, harvest, inspect, models, prompt, report, run, sae};
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
 const LIBTORCH_VERSION: &str = "2.11.0";
@@ -159,6 +159,8 @@ pub enum Command {
     Atlas(atlas::Args),
     /// Look for families of neurons in an atlas
     Find(find::Args),
+    /// Sparse dictionaries: train and judge them
+    Sae(sae::Args),
     /// Describe the JSON documents that the commands print
     Schema,
 }

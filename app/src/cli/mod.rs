@@ -29,6 +29,7 @@ mod models;
 mod prompt;
 mod report;
 mod run;
+mod sae;
 
 use std::any::Any;
 use std::io::{self, IsTerminal, Write};
@@ -117,6 +118,7 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Analyse(args) => analyse::run(&work, args),
         Command::Atlas(args) => atlas::run(&work, args),
         Command::Find(args) => find::run(&work, args),
+        Command::Sae(args) => sae::run(&work, args),
         Command::Schema => schema::run(&work),
     };
     if exit.is_ok() && !work.out.json {

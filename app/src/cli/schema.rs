@@ -236,6 +236,30 @@ pub const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
+        name: "golgi.sae.train/1",
+        about: "golgi sae train … --json",
+        fields: &[
+            ("script", "object", "what was trained: model, corpus, tokens, context, split, dictionaries"),
+            ("out", "text", "the folder of the run"),
+            ("report", "object", "dictionaries (name, folder, last record), steps, rows, seconds, stopped"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.sae.eval/1",
+        about: "golgi sae eval DIR --json",
+        fields: &[
+            ("params", "object", "as used"),
+            (
+                "evaluation",
+                "object",
+                "quality, baselines, splice (one entry for each thing in the activation's place), splice_tokens, \
+                 decoder_similarity, stability, stability_by_chance",
+            ),
+            ("report", "object", "golgi.report"),
+        ],
+    },
+    Schema {
         name: "golgi.run/1",
         about: "golgi run SCRIPT.toml --json",
         fields: &[

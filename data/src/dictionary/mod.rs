@@ -49,6 +49,7 @@ pub use codes::Codes;
 pub use config::{Architecture, Config, Normalisation, Part};
 pub use error::DictionaryError;
 pub use native::{CONFIG, WEIGHTS};
+pub use plain::Undo;
 
 /// A sparse dictionary with its weights. All matrices are row-major and have one row per latent.
 #[derive(Debug, Clone, PartialEq)]

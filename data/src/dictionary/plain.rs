@@ -90,8 +90,8 @@ impl Dictionary {
         }
     }
 
-    /// The row as the encoder sees it, and how its reconstruction gets back.
-    fn normalised(&self, row: &[f32]) -> (Vec<f32>, Undo) {
+    /// A row as the encoder sees it (before b_dec is subtracted), and how its reconstruction gets back.
+    pub fn normalised(&self, row: &[f32]) -> (Vec<f32>, Undo) {
         let width = row.len() as f64;
         let squares = |mean: f64| row.iter().map(|value| (f64::from(*value) - mean).powi(2)).sum::<f64>();
         let scaled = |factor: f32, mean: f32| row.iter().map(|value| (value - mean) * factor).collect();
@@ -113,10 +113,13 @@ impl Dictionary {
     }
 }
 
-/// `y = y' · factor + offset`.
-struct Undo {
-    factor: f32,
-    offset: f32,
+/// How a reconstruction gets back to the scale of the model: `y = y' · factor + offset`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Undo {
+    /// The factor.
+    pub factor: f32,
+    /// What is added.
+    pub offset: f32,
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {

@@ -1,0 +1,70 @@
+//! `golgi sae eval`: the report card of a dictionary.
+
+use std::path::PathBuf;
+
+use golgi_analysis::sae::{EvaluateParams, evaluate};
+use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus};
+use golgi_data::dictionary::Dictionary;
+use golgi_sae::Coder;
+use serde_json::json;
+
+use crate::cli::error::failure;
+use crate::cli::exit::Exit;
+use crate::cli::show;
+use crate::cli::work::Work;
+
+/// Arguments of `golgi sae eval`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder of the dictionary
+    #[arg(value_name = "DIR")]
+    dictionary: PathBuf,
+    /// The model, if it is not to be found under the name that the dictionary has for it
+    #[arg(long, value_name = "MODEL")]
+    model: Option<String>,
+    /// The corpus, if not the one of the training; documents that were not trained on are used
+    #[arg(long, value_name = "CORPUS")]
+    corpus: Option<String>,
+    /// Another dictionary of the same site, trained with another seed, to see what is stable
+    #[arg(long, value_name = "DIR")]
+    against: Option<PathBuf>,
+    /// Tokens whose activations are reconstructed
+    #[arg(long, value_name = "N", default_value_t = EvaluateParams::default().tokens)]
+    tokens: u64,
+    /// Tokens on which the model's loss is measured with the dictionary in it
+    #[arg(long, value_name = "N", default_value_t = EvaluateParams::default().splice_tokens)]
+    splice_tokens: u64,
+}
+
+pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
+    let dictionary = Dictionary::read(&args.dictionary)?;
+    let other = args.against.as_deref().map(Dictionary::read).transpose()?.map(Coder::new).transpose()?;
+    let said = |given: &Option<String>, known: &Option<String>, flag: &str| {
+        let missing = || failure(format!("the dictionary does not say which one it belongs to; give {flag}"));
+        given.clone().or_else(|| known.clone()).ok_or_else(missing)
+    };
+    let model = said(&args.model, &dictionary.config.model, "--model")?;
+    let corpus = said(&args.corpus, &dictionary.config.corpus, "--corpus")?;
+    let corpus = Corpus::open(&corpus, &CorpusOptions::default())?;
+    let model = work.open(&model)?;
+    if let Some(digest) = &dictionary.config.model_digest
+        && *digest != model.digest()?
+    {
+        work.ctx
+            .warn("the dictionary was made with other weights of this model; what follows may say little".to_owned());
+    }
+    let coder = Coder::new(dictionary)?;
+    let watch = work.watch();
+    let corpus = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
+    let params = EvaluateParams { tokens: args.tokens, splice_tokens: args.splice_tokens, ..EvaluateParams::default() };
+    let evaluation = evaluate(&model, &corpus, &coder, other.as_ref(), &params, &work.ctx)?;
+    drop(watch);
+    let mut report = evaluation.report(&model, &coder, &work.ctx)?;
+    if work.out.json {
+        report.warnings.extend(work.ctx.warnings());
+        work.out.document("sae.eval", json!({ "params": params, "evaluation": evaluation, "report": report }))?;
+    } else {
+        show::report(&work.out, &report)?;
+    }
+    Ok(Exit::Success)
+}
