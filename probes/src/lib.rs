@@ -44,6 +44,6 @@ pub use error::{ProbeError, Result};
 pub use gradient::GradientTap;
 pub use open::{DType, OpenModel, OpenOptions, open};
 pub use tap::{NoTap, PassInfo, Stack, Tap};
-pub use tch::{Device, Kind, Tensor};
+pub use tch::{Device, Kind, Tensor, no_grad};
 pub use trace::{Capture, Trace, preflight};
 pub use transformer::{Dims, ForwardOptions, MemoryEstimate, SiteAxes, SiteSpec, Transformer};

@@ -62,6 +62,15 @@ impl Dense {
         })
     }
 
+    /// Every tensor that is differentiated, encoder first.
+    pub fn leaves_mut(&mut self) -> Vec<&mut Tensor> {
+        let mut all = vec![&mut self.encoder, &mut self.encoder_bias, &mut self.decoder, &mut self.decoder_bias];
+        all.extend(&mut self.log_threshold);
+        all.extend(self.magnitude.iter_mut().flat_map(|(scale, bias)| [scale, bias]));
+        all.extend(&mut self.skip);
+        all
+    }
+
     fn decode(&self, f: &Tensor, x: &Tensor) -> Result<Tensor, SaeError> {
         let out = f.f_matmul(&self.decoder)? + &self.decoder_bias;
         Ok(match &self.skip {

@@ -144,6 +144,16 @@ impl Trainer {
         &mut self.config
     }
 
+    /// The weights.
+    pub fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
+    /// The factors of inputs and of outputs; 1 before the first step.
+    pub fn scale(&self) -> (f32, f32) {
+        self.state.scale.unwrap_or((1.0, 1.0))
+    }
+
     /// Steps done.
     pub fn steps(&self) -> u64 {
         self.state.step
