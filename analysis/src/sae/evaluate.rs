@@ -142,7 +142,7 @@ fn unsuitable(model: &OpenModel, cause: String) -> AnalysisError {
 }
 
 /// The site of this name, if the model has it in this width.
-fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
+pub(super) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
     let site: Site =
         name.parse().map_err(|error| unsuitable(model, format!("the dictionary's site is unknown: {error}")))?;
     let spec = model.model.site(&site)?;

@@ -260,6 +260,24 @@ pub const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
+        name: "golgi.sae.prompt/1",
+        about: "golgi sae prompt DIR --text T --json",
+        fields: &[
+            (
+                "features",
+                "object",
+                "tokens, pieces, active (latent, activation, attribution, by position), unexplained, target, foil, difference, \
+                 error_attribution",
+            ),
+            ("report", "object", "golgi.report"),
+        ],
+    },
+    Schema {
+        name: "golgi.sae.steer/1",
+        about: "golgi sae steer DIR --text T --latent CHANGE --json",
+        fields: &[("steered", "object", "edits, plain, steered, control, control_latents, kl, control_kl")],
+    },
+    Schema {
         name: "golgi.run/1",
         about: "golgi run SCRIPT.toml --json",
         fields: &[

@@ -11,6 +11,7 @@ mod models;
 mod prompt;
 mod report;
 mod run;
+mod sae_train;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -39,12 +39,9 @@ pub struct Args {
 pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let dictionary = Dictionary::read(&args.dictionary)?;
     let other = args.against.as_deref().map(Dictionary::read).transpose()?.map(Coder::new).transpose()?;
-    let said = |given: &Option<String>, known: &Option<String>, flag: &str| {
-        let missing = || failure(format!("the dictionary does not say which one it belongs to; give {flag}"));
-        given.clone().or_else(|| known.clone()).ok_or_else(missing)
-    };
-    let model = said(&args.model, &dictionary.config.model, "--model")?;
-    let corpus = said(&args.corpus, &dictionary.config.corpus, "--corpus")?;
+    let model = super::model_of(args.model.as_deref(), &dictionary.config)?;
+    let missing = || failure("the dictionary does not say which corpus it was trained on; give --corpus");
+    let corpus = args.corpus.clone().or_else(|| dictionary.config.corpus.clone()).ok_or_else(missing)?;
     let corpus = Corpus::open(&corpus, &CorpusOptions::default())?;
     let model = work.open(&model)?;
     if let Some(digest) = &dictionary.config.model_digest

@@ -1,0 +1,151 @@
+//! `golgi sae train`, `eval`, `prompt` and `steer` on a tiny model: whole runs, runs that are killed, and bad input.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use golgi_data::dictionary::Dictionary;
+
+use super::Golgi;
+
+fn ready() -> Golgi {
+    let golgi = Golgi::new();
+    golgi.worded("gpt2");
+    let words = ["the", "cat", "sat", "on", "a", "mat", "and", "w20", "w30", "dog", "ran"];
+    let text = |i: usize| (0..60).map(|k| words[(i * 7 + k * k) % words.len()]).collect::<Vec<_>>().join(" ");
+    let line = |i: usize| format!("{{\"text\": \"{} w{}\"}}\n", text(i), 40 + i % 50);
+    fs::write(golgi.path("corpus.jsonl"), (0..300).map(line).collect::<String>()).unwrap();
+    golgi
+}
+
+const FLAGS: &str = "sae train gpt2 --corpus corpus.jsonl --site blocks.1.hook_resid_post --architecture top_k jump_relu --latents 64 --k 4 \
+    --tokens 8000 --steps 400 --set batch=256 --set rate=0.003 --set warm_up=10 --set bandwidth=0.1 --set threshold=0.05";
+
+fn line<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    FLAGS.split_whitespace().chain(["--out", out]).chain(more.iter().copied()).collect()
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
+        } else {
+            found.insert(name, fs::read(path).unwrap());
+        }
+    }
+    found
+}
+
+#[test]
+fn dictionaries_are_trained_judged_read_and_used() {
+    let golgi = ready();
+    let document = golgi.json("golgi.sae.train/1", &line("run", &[]));
+    assert_eq!(document["report"]["steps"], 800);
+    let dictionary = Dictionary::read(&golgi.path("run/top_k")).unwrap();
+    assert_eq!(dictionary.config.latents, 64);
+    assert!(dictionary.config.model_digest.is_some() && dictionary.config.training.is_some());
+
+    let document =
+        golgi.json("golgi.sae.eval/1", &["sae", "eval", "run/top_k", "--tokens", "1500", "--splice-tokens", "300"]);
+    let evaluation = &document["evaluation"];
+    let explained = evaluation["quality"]["explained_variance"].as_f64().unwrap();
+    assert!(evaluation["quality"]["l0"].as_f64().unwrap() <= 4.0);
+    let baselines = evaluation["baselines"].as_array().unwrap();
+    assert_eq!(baselines.len(), 3);
+    for baseline in baselines {
+        let theirs = baseline[1]["explained_variance"].as_f64().unwrap();
+        assert!(explained > theirs, "{}: {theirs} against {explained}", baseline[0]);
+    }
+    let splice = evaluation["splice"].as_array().unwrap();
+    let names: Vec<&str> = splice.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["nothing", "zeros", "the mean", "dictionary", "PCA", "random directions", "coordinates"]);
+    assert_eq!(
+        (splice[0]["recovered_from_zero"].as_f64(), splice[1]["recovered_from_zero"].as_f64()),
+        (Some(1.0), Some(0.0))
+    );
+    assert_eq!(splice[0]["kl"].as_f64(), Some(0.0));
+    assert!(splice[3]["kl"].as_f64().unwrap() > 0.0);
+
+    let document = golgi.json("golgi.sae.prompt/1", &["sae", "prompt", "run/top_k", "--text", "the cat sat on a mat"]);
+    let active = document["features"]["active"].as_array().unwrap();
+    assert_eq!(active.len(), 6);
+    let strongest = active
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .max_by(|a, b| a["activation"].as_f64().unwrap().total_cmp(&b["activation"].as_f64().unwrap()));
+    let latent = strongest.unwrap()["latent"].as_u64().unwrap();
+    let steer = |change: String| {
+        let args =
+            ["sae", "steer", "run/top_k", "--text", "the cat sat on a mat", "--max-tokens", "5", "--latent", &change];
+        golgi.json("golgi.sae.steer/1", &args)["steered"].clone()
+    };
+    // Nothing added changes nothing; much added changes the prediction.
+    let nothing = steer(format!("{latent}=add:0"));
+    assert_eq!(nothing["kl"].as_f64(), Some(0.0));
+    assert_eq!(nothing["plain"], nothing["steered"]);
+    assert!(steer(format!("{latent}=add:50"))["kl"].as_f64().unwrap() > 1e-6);
+    assert!(
+        golgi.ok(&["sae", "steer", "run/top_k", "--tokens", "1,2,3", "--latent", "0=clamp:3"]).out.contains("control")
+    );
+}
+
+#[test]
+fn training_that_is_killed_ends_with_the_same_bytes() {
+    let golgi = ready();
+    golgi.ok(&line("first", &[]));
+    let start = Instant::now();
+    golgi.ok(&line("whole", &[]));
+    let usual = start.elapsed();
+    let expected = files(&golgi.path("whole"));
+    assert!(files(&golgi.path("first")) == expected);
+    assert_eq!(expected.keys().filter(|name| name.ends_with("weights.safetensors")).count(), 2);
+    let args = line("killed", &["--resume"]);
+    let mut interrupted = 0;
+    for instant in [0.2, 0.5, 0.35, 0.7, 0.6] {
+        let mut child = golgi.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(usual.mul_f64(instant).max(Duration::from_millis(5)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let unfinished =
+            ["top_k", "jump_relu"].map(|name| golgi.path("killed").join(name).join("checkpoint.safetensors"));
+        interrupted += usize::from(unfinished.iter().any(|path| path.exists()));
+    }
+    golgi.ok(&args);
+    let found = files(&golgi.path("killed"));
+    // A file that was being written when the process died stays behind under a name of its own.
+    let found: BTreeMap<_, _> =
+        found.into_iter().filter(|(name, _)| !name.contains("/.tmp") && !name.starts_with(".tmp")).collect();
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{name} differs");
+    }
+    assert!(interrupted > 0, "no run was interrupted while it trained");
+}
+
+#[test]
+fn impossible_training_is_refused_before_it_begins() {
+    let golgi = ready();
+    let with = |from: &str, to: &str| {
+        let args: Vec<String> = line("run", &[]).iter().map(|arg| arg.replace(from, to)).collect();
+        golgi.fails(&args.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert!(with("blocks.1.hook_resid_post", "blocks.1.hook_resid_pots").contains("hook_resid_post"));
+    assert!(with("rate=0.003", "speed=1").contains("`speed` is no setting"));
+    assert!(!golgi.path("run").exists());
+    let args = [line("run", &[])[..].to_vec(), vec!["--k", "4"]].concat();
+    assert!(golgi.run(&args).code == 2);
+    fs::write(
+        golgi.path("script.toml"),
+        "model = \"gpt2\"\ncorpus = \"corpus.jsonl\"\ntokens = 9\nsparkle = 1\ndictionaries = []",
+    )
+    .unwrap();
+    let message = golgi.fails(&["sae", "train", "script.toml", "--out", "run"]);
+    assert!(message.contains("sparkle"), "{message}");
+    assert!(golgi.fails(&["sae", "eval", "nowhere"]).contains("dictionary.json"));
+    assert!(!golgi.path("run").exists());
+}
