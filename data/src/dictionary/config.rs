@@ -94,7 +94,7 @@ pub enum Normalisation {
     },
     /// `x' = x · √d / ‖x‖`, undone with the same factor of the row (SAELens' `constant_norm_rescale`).
     RowNorm,
-    /// `x' = (x − mean) / (std + 1e-5)` over the row's coordinates, undone with the same numbers.
+    /// `x' = (x − mean) / (std + 1e-5)` over the row's coordinates, `y = y' · std + mean`.
     LayerNorm,
 }
 

@@ -40,6 +40,7 @@
 mod codes;
 mod config;
 mod error;
+pub mod exchange;
 mod native;
 mod plain;
 #[cfg(test)]

@@ -118,7 +118,7 @@ pub(super) fn tensor(weights: &Weights, name: &str, shape: &[usize]) -> Result<V
     Ok(weights.read_f32(name)?)
 }
 
-fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<(), DictionaryError> {
+pub(super) fn persist(file: tempfile::NamedTempFile, path: &Path) -> Result<(), DictionaryError> {
     let io = |source| DictionaryError::Io { action: "write", path: path.to_owned(), source };
     file.as_file().sync_all().map_err(io)?;
     file.persist(path).map_err(|error| io(error.error))?;

@@ -105,9 +105,9 @@ impl Dictionary {
             }
             Normalisation::LayerNorm => {
                 let mean = row.iter().map(|value| f64::from(*value)).sum::<f64>() / width;
-                // The unbiased estimate, as PyTorch's `std` in SAELens.
-                let std = (squares(mean) / (width - 1.0).max(1.0)).sqrt() + 1e-5;
-                (scaled((1.0 / std) as f32, mean as f32), Undo { factor: std as f32, offset: mean as f32 })
+                // The unbiased estimate, as PyTorch's `std` in SAELens, which does not multiply by the 1e-5 again.
+                let std = (squares(mean) / (width - 1.0).max(1.0)).sqrt();
+                (scaled((1.0 / (std + 1e-5)) as f32, mean as f32), Undo { factor: std as f32, offset: mean as f32 })
             }
         }
     }
