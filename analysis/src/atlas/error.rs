@@ -53,8 +53,24 @@ pub enum BuildError {
         /// Why.
         cause: String,
     },
+    /// A folder that cannot be used.
+    #[error("no atlas can be written to {}: {cause}; name a folder where you may write", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Another process builds there.
+    #[error("{} is being written to by another build; wait for it or stop it", folder.display())]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// A file that cannot be written.
-    #[error("{path} cannot be written: {cause}; what was done before is kept, so make room and start the build again")]
+    #[error(
+        "{path} cannot be written: {cause}; what was done before is kept, so make room and go on by the same command and --resume"
+    )]
     Write {
         /// The file.
         path: PathBuf,
@@ -67,7 +83,17 @@ pub enum BuildError {
         /// Where.
         site: String,
     },
-    /// A table cannot be written.
+    /// A table cannot be made.
     #[error(transparent)]
-    Table(#[from] TableError),
+    Table(TableError),
+}
+
+impl From<TableError> for BuildError {
+    fn from(error: TableError) -> BuildError {
+        match error {
+            // The state is saved before tables are written.
+            TableError::Write { path, cause } => BuildError::Write { path, cause },
+            other => BuildError::Table(other),
+        }
+    }
 }

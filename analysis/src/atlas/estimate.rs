@@ -6,6 +6,7 @@ use golgi_probes::OpenModel;
 use serde::Serialize;
 
 use super::BuildOptions;
+use super::aftermath::Aftermath;
 use super::batch::{Batch, Counts};
 use super::block::Block;
 use super::collector::{Collector, Purpose};
@@ -31,14 +32,18 @@ pub struct BuildEstimate {
     pub memory_bytes: u64,
     /// The tables, about.
     pub disk_bytes: u64,
-    /// A checkpoint. There are two for a moment whenever one is written, and none at the end.
+    /// A checkpoint. There are two for a moment whenever one is written, and none at the end. A provisional atlas takes up to
+    /// `disk_bytes` besides.
     pub checkpoint_bytes: u64,
-    /// Seconds for running the model over the corpus with statistics. What follows (weights, neighbours, tables) depends on the
-    /// model alone.
+    /// Seconds in all.
     pub seconds: f64,
+    /// Of these, for running the model over the corpus with statistics.
+    pub pass_seconds: f64,
+    /// Of these, for tables, weights and neighbours, which follow. They depend on the model's size and not on the corpus.
+    pub after_seconds: f64,
 }
 
-/// Estimates memory, disk space and time of a build. Runs the model on a few hundred tokens.
+/// Estimates memory, disk space and time of a build. Runs the model on a few hundred tokens and does small pieces of what follows.
 ///
 /// # Errors
 /// As [`build`](super::build), files apart.
@@ -60,18 +65,22 @@ pub fn estimate(
     let pass = model.model.estimate(rows, full.longest, |_| false, false).total();
     // In the end, when the rest is gone: the sample in f32 twice, and a piece of the matrix of products.
     let last = units * 4 * (2 * full.sample_len() + ROWS) as u64;
+    let pass_seconds = pass_seconds(model, corpus, options, &full, ctx)?;
+    let after_seconds = Aftermath::measure(model, corpus, options, &full, ctx)?.seconds();
     Ok(BuildEstimate {
         tokens: full.counted,
         units,
         memory_bytes: pass + state.max(last),
         disk_bytes: disk(&full, options, units, neurons),
         checkpoint_bytes: state,
-        seconds: seconds(model, corpus, options, &full, ctx)?,
+        seconds: pass_seconds + after_seconds,
+        pass_seconds,
+        after_seconds,
     })
 }
 
 /// Seconds for all of `full`, from a batch with the statistics of one layer.
-fn seconds(
+fn pass_seconds(
     model: &OpenModel,
     corpus: &PackedCorpus,
     options: &BuildOptions,

@@ -28,6 +28,7 @@
 // The inner loops run over the lanes of several rows at once; an index says that best, and vectorises.
 #![allow(clippy::needless_range_loop)]
 
+mod aftermath;
 mod batch;
 mod block;
 mod channel;
@@ -36,10 +37,12 @@ mod collector;
 mod error;
 mod estimate;
 mod examples;
+mod folder;
 mod lanes;
 mod moments;
 mod neighbours;
 mod options;
+mod pace;
 mod plan;
 mod profiles;
 mod ranking;
@@ -57,5 +60,6 @@ mod weights;
 
 pub use error::BuildError;
 pub use estimate::{BuildEstimate, estimate};
+pub use folder::{check, check_writable};
 pub use options::BuildOptions;
 pub use run::build;

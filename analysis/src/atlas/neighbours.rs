@@ -1,5 +1,7 @@
 //! Units near each other: by the direction they write in, and by how their activations go together.
 
+use std::time::Duration;
+
 use golgi_data::context::RunContext;
 use golgi_probes::{OpenModel, Tensor};
 use rand::seq::SliceRandom;
@@ -41,8 +43,8 @@ impl Nearest {
     }
 
     /// The neighbours of every row: those with positive products, at most `k`. Every product is worked out once and serves
-    /// both of its rows.
-    pub fn all(&self, k: usize, stage: &str, ctx: &RunContext) -> Result<Vec<Vec<(u32, f32)>>> {
+    /// both of its rows. What comes behind this stage is expected to take `after`.
+    pub fn all(&self, k: usize, stage: &str, after: Duration, ctx: &RunContext) -> Result<Vec<Vec<(u32, f32)>>> {
         let n = self.count;
         if k == 0 {
             return Ok(vec![Vec::new(); n]);
@@ -50,7 +52,7 @@ impl Nearest {
         let mut best = vec![Best::default(); n];
         // What a product must exceed to enter a list.
         let mut bars = vec![0.0f32; n];
-        ctx.stage(stage, (n * (n + ROWS) / 2) as u64);
+        ctx.stage_from(stage, 0, (n * (n + ROWS) / 2) as u64, after);
         for first in (0..n).step_by(ROWS) {
             ctx.check()?;
             let rows = ROWS.min(n - first);
@@ -169,7 +171,7 @@ mod tests {
         rows[5] = vec![0.0; d];
         rows[ROWS + 9] = rows[4].clone();
         let vectors = Tensor::f_from_slice(&rows.concat()).unwrap().view([n as i64, d as i64]);
-        let found = Nearest::new(&vectors).unwrap().all(k, "searching", &RunContext::new(0)).unwrap();
+        let found = Nearest::new(&vectors).unwrap().all(k, "searching", Duration::ZERO, &RunContext::new(0)).unwrap();
         let length = |row: &[f32]| row.iter().map(|x| x * x).sum::<f32>().sqrt();
         for (own, list) in found.iter().enumerate() {
             let mut all: Vec<f32> = (0..n)
@@ -186,6 +188,13 @@ mod tests {
         }
         assert_eq!(found[4][0].0 as usize, ROWS + 9);
         assert_eq!(found[ROWS + 9][0].0, 4);
-        assert!(Nearest::new(&vectors).unwrap().all(0, "", &RunContext::new(0)).unwrap().iter().all(Vec::is_empty));
+        assert!(
+            Nearest::new(&vectors)
+                .unwrap()
+                .all(0, "", Duration::ZERO, &RunContext::new(0))
+                .unwrap()
+                .iter()
+                .all(Vec::is_empty)
+        );
     }
 }

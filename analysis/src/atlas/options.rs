@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::BuildError;
 
-/// What goes into an atlas, and how it is computed. Everything but the checkpoint times is part of the result.
+/// What goes into an atlas, and how it is computed. Everything but the times of checkpoints
+/// and snapshots is part of the result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BuildOptions {
@@ -38,6 +39,10 @@ pub struct BuildOptions {
     pub checkpoint_secs: f64,
     /// and after this many batches, if given.
     pub checkpoint_batches: Option<u64>,
+    /// What is known so far is shown as a provisional atlas after this many seconds,
+    pub snapshot_secs: f64,
+    /// and after this many batches, if given.
+    pub snapshot_batches: Option<u64>,
 }
 
 impl Default for BuildOptions {
@@ -57,6 +62,8 @@ impl Default for BuildOptions {
             bins: Bins::default(),
             checkpoint_secs: 120.0,
             checkpoint_batches: None,
+            snapshot_secs: 120.0,
+            snapshot_batches: None,
         }
     }
 }

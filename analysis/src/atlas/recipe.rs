@@ -29,7 +29,7 @@ impl Recipe {
     pub fn new(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOptions) -> Result<Recipe> {
         let mut options = serde_json::to_value(options).unwrap_or_default();
         if let Some(options) = options.as_object_mut() {
-            options.retain(|name, _| !name.starts_with("checkpoint"));
+            options.retain(|name, _| !name.starts_with("checkpoint") && !name.starts_with("snapshot"));
         }
         let dims = serde_json::to_value(&model.model.dims).unwrap_or_default();
         let fields = json!({
@@ -54,20 +54,26 @@ impl Recipe {
 
     /// Compares it with what lies in `folder`, or puts it there.
     pub fn claim(&self, folder: &Path) -> Result<(), BuildError> {
+        if self.compare(folder)? {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(&self.fields).unwrap_or_default();
+        write_whole(folder, FILE, text.as_bytes())
+    }
+
+    /// Compares it with what lies in `folder`; returns whether anything does.
+    pub fn compare(&self, folder: &Path) -> Result<bool, BuildError> {
         let path = folder.join(FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => match serde_json::from_str::<Value>(&text) {
-                Ok(found) if found == self.fields => Ok(()),
+                Ok(found) if found == self.fields => Ok(true),
                 Ok(found) => Err(BuildError::Different {
                     folder: folder.to_owned(),
                     what: differences(&found, &self.fields).join(", "),
                 }),
                 Err(error) => Err(BuildError::Damaged { path, cause: error.to_string() }),
             },
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let text = serde_json::to_string_pretty(&self.fields).unwrap_or_default();
-                write_whole(folder, FILE, text.as_bytes())
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(BuildError::Damaged { path, cause: error.to_string() }),
         }
     }

@@ -1,32 +1,34 @@
 //! The build itself.
 
 use std::path::Path;
-use std::time::Instant;
 
-use golgi_data::atlas::Manifest;
+use golgi_data::atlas::{Manifest, provisional_folder};
 use golgi_data::context::RunContext;
 use golgi_data::corpus::PackedCorpus;
 use golgi_probes::{Batch as Tokens, ForwardOptions, OpenModel, Tensor};
 
+use super::aftermath::{Aftermath, span};
 use super::batch::{Batch, Counts};
 use super::collector::{Collector, Purpose};
+use super::pace::Pace;
 use super::plan::Plan;
 use super::recipe::{Recipe, start_token};
+use super::tables::Source;
 use super::units::{Units, count_blocks, kinds};
-use super::{BuildError, BuildOptions, checkpoint, tables};
+use super::{BuildError, BuildOptions, checkpoint, folder, tables};
 use crate::error::Result;
 
-/// Checkpoints take at most this share of the time.
-const CHECKPOINT_SHARE: f64 = 0.05;
-
 /// Builds the atlas of `model` over `corpus` in the folder `out`, or goes on with the build that was begun there.
+///
+/// Now and then what is known so far is written as a provisional atlas within `out`, which [`Atlas::open`](golgi_data::atlas::Atlas::open)
+/// finds; it is gone in the end.
 ///
 /// When `ctx` is cancelled the state is saved before the build ends, so that cancelling is pausing. A build that is complete
 /// already is not repeated.
 ///
 /// # Errors
 /// If the options are impossible, the corpus has no tokens or belongs to another tokenizer, the folder holds another build or
-/// cannot be written to, the model fails, or somebody cancels.
+/// cannot be written to, another build writes to it, the model fails, or somebody cancels.
 pub fn build(
     model: &OpenModel,
     corpus: &PackedCorpus,
@@ -36,12 +38,12 @@ pub fn build(
 ) -> Result<Manifest> {
     options.check(model.model.dims.n_ctx)?;
     let recipe = Recipe::new(model, corpus, options)?;
-    let written = |error: std::io::Error| BuildError::Write { path: out.to_owned(), cause: error.to_string() };
-    std::fs::create_dir_all(out).map_err(written)?;
-    recipe.claim(out)?;
+    // Held to the end.
+    let _claim = folder::claim(out, &recipe)?;
     if let Ok(manifest) = Manifest::read(out)
         && manifest.complete
     {
+        folder::tidy(out);
         return Ok(manifest);
     }
     ctx.stage("counting the corpus", 0);
@@ -49,12 +51,14 @@ pub fn build(
     let mut units = Units::new(model, &plan, options)?;
     let mut counts = Counts::new(&plan);
     let key = recipe.key();
-    if !checkpoint::load(out, &key, &mut counts, &mut units)? {
-        calibrate(model, &plan, options, &mut units, ctx)?;
+    let resumed = checkpoint::load(out, &key, &mut counts, &mut units)?;
+    let after = Aftermath::measure(model, corpus, options, &plan, ctx)?;
+    if !resumed {
+        calibrate(model, &plan, options, &mut units, (&after, ctx))?;
     }
-    collect(model, &plan, options, (&mut counts, &mut units), (out, &key), ctx)?;
-    let manifest = tables::finish(model, &plan, options, &counts, units, out, ctx)?;
-    std::fs::remove_file(checkpoint::path(out)).ok();
+    collect(model, &plan, options, (&mut counts, &mut units), (out, &key), (&after, ctx))?;
+    let manifest = tables::finish(&Source::new(model, &plan, options, &counts), units, out, (&after, ctx))?;
+    folder::tidy(out);
     Ok(manifest)
 }
 
@@ -81,7 +85,7 @@ fn calibrate(
     plan: &Plan,
     options: &BuildOptions,
     units: &mut Units,
-    ctx: &RunContext,
+    (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<()> {
     // A short run does not spend more than a sixteenth of its time on this.
     let enough = options.calibration_tokens.min(plan.counted as usize / 16);
@@ -94,7 +98,8 @@ fn calibrate(
         seen += batch.counted() as usize;
         numbers.push(batch);
     }
-    ctx.stage("finding thresholds", seen as u64);
+    // The whole pass is still to come, at about this speed.
+    ctx.stage_from("finding thresholds", 0, seen as u64 + plan.counted, span(after.seconds()));
     for batch in &numbers {
         ctx.check()?;
         let mut collector = Collector::new(units, plan, batch, Purpose::Calibrate);
@@ -112,13 +117,12 @@ fn collect(
     options: &BuildOptions,
     (counts, units): (&mut Counts, &mut Units),
     (out, key): (&Path, &[u8; 32]),
-    ctx: &RunContext,
+    (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<()> {
-    ctx.stage("collecting statistics", plan.counted);
-    ctx.advance(counts.tokens);
-    let mut saved = Instant::now();
-    let mut pause = options.checkpoint_secs;
-    let mut since = 0;
+    ctx.stage_from("collecting statistics", counts.tokens, plan.counted, span(after.seconds()));
+    let mut saving = Pace::new(options.checkpoint_secs, options.checkpoint_batches, 0.0);
+    let mut showing = Pace::new(options.snapshot_secs, options.snapshot_batches, after.tables);
+    let mut shows = true;
     let done = counts.batches as usize;
     for numbers in &plan.batches[done.min(plan.batches.len())..] {
         if let Err(cancelled) = ctx.check() {
@@ -131,16 +135,28 @@ fn collect(
         forward(model, &batch, &mut collector)?;
         counts.add(&batch);
         ctx.advance(batch.counted());
-        since += 1;
-        if saved.elapsed().as_secs_f64() >= pause || options.checkpoint_batches.is_some_and(|every| since >= every) {
-            let start = Instant::now();
-            checkpoint::save(out, key, counts, units)?;
-            pause = options.checkpoint_secs.max(start.elapsed().as_secs_f64() / CHECKPOINT_SHARE);
-            (saved, since) = (Instant::now(), 0);
+        saving.step();
+        showing.step();
+        if saving.is_due() {
+            saving.spend(|| checkpoint::save(out, key, counts, units))?;
+        }
+        if shows && showing.is_due() {
+            let source = Source::new(model, plan, options, counts);
+            match showing.spend(|| tables::provisional(&source, units, out, &ctx.silent())) {
+                // Stopped: the next round sees to that.
+                Ok(()) => {}
+                Err(error) if error.is_cancelled() => {}
+                Err(error) => {
+                    // The build itself can do without.
+                    ctx.warn(format!("what is known so far cannot be shown: {error}"));
+                    std::fs::remove_dir_all(provisional_folder(out)).ok();
+                    shows = false;
+                }
+            }
         }
     }
     // What follows can be repeated from here.
-    if since > 0 {
+    if saving.since() > 0 {
         ctx.stage("saving", 0);
         checkpoint::save(out, key, counts, units)?;
     }

@@ -117,6 +117,23 @@ impl Group {
         Ok(finite.reduce(|| true, |a, b| a & b))
     }
 
+    /// The same with values that did not come from the model.
+    pub fn fill(&mut self, values: &Tensor, batch: &Batch, before: &Counts, plan: &Plan) {
+        let (values, width) = (numbers(values), self.about.count as usize);
+        let mut rows = Vec::new();
+        for block in &mut self.blocks {
+            block.add(values, width, &mut rows, batch, before, &plan.common);
+        }
+    }
+
+    /// How many examples its units have.
+    pub fn examples(&self) -> usize {
+        let of = |block: &Block| {
+            (0..block.used).flat_map(|lane| block.examples.of(lane)).map(|(_, p)| p.len()).sum::<usize>()
+        };
+        self.blocks.iter().map(of).sum()
+    }
+
     /// Adds a batch to what thresholds and bands are found from.
     pub fn calibrate(&mut self, activation: &Tensor, len: usize) -> Result<()> {
         let columns = columns(self.about.kind, activation)?;

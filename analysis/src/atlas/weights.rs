@@ -75,6 +75,26 @@ pub(super) fn writing_vectors(model: &OpenModel, layer: usize) -> Result<Tensor>
     }
 }
 
+/// Products with the unembedding that are worked out to see how long they take.
+const PROBED: f64 = 2e9;
+
+/// How long [`Neurons::of`] will take for all layers, by some neurons of the last one.
+pub(super) fn expected_seconds(model: &OpenModel) -> Result<f64> {
+    let dims = &model.model.dims;
+    let rows = (PROBED / (dims.d_vocab * dims.d_model).max(1) as f64).clamp(8.0, AT_ONCE as f64) as i64;
+    let write = written(model, model.model.blocks.len() - 1)?;
+    let rows = rows.min(write.size()[0]);
+    let some = write.f_narrow(0, 0, rows)?;
+    let mut seconds = f64::INFINITY;
+    // The first round is slower.
+    for _ in 0..2 {
+        let start = std::time::Instant::now();
+        Neurons::default().project(model, &some)?;
+        seconds = start.elapsed().as_secs_f64().min(seconds);
+    }
+    Ok(seconds * (model.model.blocks.len() * dims.d_mlp) as f64 / rows.max(1) as f64)
+}
+
 impl Neurons {
     /// Works out the neurons of `layer`.
     pub fn of(model: &OpenModel, layer: usize) -> Result<Neurons> {

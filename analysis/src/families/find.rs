@@ -29,6 +29,15 @@ const PLANTED_ROWS: usize = 256;
 /// cancelled. The old families then stay.
 pub fn find(atlas: &Atlas, model: Option<&OpenModel>, params: &Params, ctx: &RunContext) -> Result<Report> {
     params.check()?;
+    if !atlas.manifest().complete {
+        let cause = "the atlas is not finished; go on with its build by the same command and --resume, then look again";
+        return Err(AnalysisError::Unsuitable {
+            analysis: "families",
+            model: atlas.manifest().model.clone(),
+            cause: cause.to_owned(),
+        });
+    }
+    store::check_writable(atlas)?;
     ctx.stage("reading the atlas", 0);
     let input = Input::read(atlas)?;
     if let Some(model) = model {
@@ -48,7 +57,10 @@ fn same(atlas: &Atlas, model: &OpenModel) -> Result<()> {
     let (digest, dims) = (model.digest()?, &model.model.dims);
     let neurons: u64 = manifest.groups.iter().filter(|g| g.kind.name() == "neuron").map(|g| u64::from(g.count)).sum();
     let cause = if digest != manifest.model_digest {
-        format!("the atlas is about {}, whose weights are other ones", manifest.model)
+        format!(
+            "the atlas is about {}, whose weights are other ones; give the model that it was built from, or build it again",
+            manifest.model
+        )
     } else if neurons != (dims.n_layers * dims.d_mlp) as u64 {
         format!("the atlas has {neurons} neurons, the model {}", dims.n_layers * dims.d_mlp)
     } else {

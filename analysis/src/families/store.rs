@@ -125,6 +125,13 @@ fn by_layer(report: &mut Report, input: &Input, outcomes: &[Outcome]) {
     });
 }
 
+/// Refuses an atlas into which nothing can be written, before anything is computed.
+pub(super) fn check_writable(atlas: &Atlas) -> Result<()> {
+    let file = tempfile::Builder::new().prefix(".golgi-").suffix(".part").tempfile_in(atlas.folder());
+    let failed = |error: std::io::Error| TableError::Write { path: atlas.path("families"), cause: error.to_string() };
+    file.map(|_| ()).map_err(|error| AtlasError::from(failed(error)).into())
+}
+
 /// Writes `families.parquet`, by unit, and `families.json`. Each file appears when it is whole.
 pub(super) fn write(atlas: &Atlas, outcomes: &[Outcome], report: &Report) -> Result<()> {
     let gated = atlas.manifest().gated;

@@ -63,6 +63,10 @@ fn show(bar: &ProgressBar, progress: &Progress, shown: &mut String) {
         bar.reset_elapsed();
         bar.reset_eta();
     }
+    bar.set_prefix(progress.time_left().map_or_else(String::new, |left| {
+        let behind = if progress.after.is_zero() { "" } else { " in all" };
+        format!("{} left{behind}", super::atlas::duration(left.as_secs_f64()))
+    }));
     if progress.total > 0 {
         bar.set_length(progress.total);
         bar.set_position(progress.done.min(progress.total));
@@ -75,8 +79,8 @@ fn show(bar: &ProgressBar, progress: &Progress, shown: &mut String) {
 fn template(progress: &Progress) -> &'static str {
     match (progress.total, progress.stage.starts_with("downloading")) {
         (0, _) => "{spinner} {msg} {elapsed}",
-        (_, true) => "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {eta}",
-        (_, false) => "{msg} {bar:30} {pos}/{len} {eta}",
+        (_, true) => "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec} {prefix}",
+        (_, false) => "{msg} {bar:30} {pos}/{len} {prefix}",
     }
 }
 
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn every_template_is_valid() {
         for (total, stage) in [(0, "x"), (1, "downloading x"), (1, "loading")] {
-            let progress = Progress { stage: stage.into(), done: 0, total };
+            let progress = Progress { stage: stage.into(), total, ..Progress::default() };
             assert!(ProgressStyle::with_template(template(&progress)).is_ok());
         }
     }

@@ -330,7 +330,8 @@ pub const SCHEMAS: &[Schema] = &[
             (
                 "estimate",
                 "object",
-                "tokens, units, memory_bytes, disk_bytes, checkpoint_bytes, seconds: expected before the run",
+                "tokens, units, memory_bytes, disk_bytes, checkpoint_bytes, seconds (pass_seconds and after_seconds together): \
+                 expected before the run",
             ),
             ("manifest", "object?", "the file atlas.json; null in a dry run"),
             ("bytes", "number", "size of the folder"),

@@ -111,10 +111,11 @@ fn estimate_ui(ui: &mut Ui, palette: &Palette, build: Option<&Build>) {
         }
         (_, Some(estimate)) => {
             let sizes = format!(
-                "{} units over {} tokens: about {}, {} of memory, {} on disk.",
+                "{} units over {} tokens: about {} (of which {} after the model has run), {} of memory, {} on disk.",
                 grouped(estimate.units),
                 grouped(estimate.tokens),
                 span(estimate.seconds),
+                span(estimate.after_seconds),
                 bytes_text(estimate.memory_bytes),
                 bytes_text(estimate.disk_bytes),
             );

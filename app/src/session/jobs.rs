@@ -62,12 +62,7 @@ impl Job {
 
     /// The time left, if the rate so far goes on; `None` while too little is known.
     pub fn time_left(&self) -> Option<Duration> {
-        let fraction = self.progress.fraction().filter(|_| self.is_running())?;
-        let elapsed = self.elapsed();
-        if fraction < 0.02 || elapsed < Duration::from_millis(500) {
-            return None;
-        }
-        Some(elapsed.mul_f32((1.0 - fraction) / fraction))
+        self.progress.time_left().filter(|_| self.is_running())
     }
 }
 
@@ -160,6 +155,7 @@ mod tests {
         ctx.advance(1);
         jobs.refresh();
         assert_eq!(jobs.running().next().unwrap().progress.fraction(), Some(0.25));
+        assert_eq!(jobs.get(first).unwrap().time_left(), None, "half a second is too little to go by");
         jobs.cancel(first);
         assert!(ctx.check().is_err());
         jobs.end(first, JobState::Cancelled);

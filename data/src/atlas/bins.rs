@@ -28,9 +28,9 @@ pub struct Bins {
 }
 
 impl Default for Bins {
-    /// 8 bins per octave from 2⁻¹⁰ to 2⁸: 289 bins, relative error at most 1/17.
+    /// 16 bins per octave from 2⁻¹⁰ to 2⁸: 577 bins, relative error at most 1/33.
     fn default() -> Bins {
-        Bins { sub_bits: 3, min_exp: -10, max_exp: 8 }
+        Bins { sub_bits: 4, min_exp: -10, max_exp: 8 }
     }
 }
 

@@ -82,6 +82,15 @@ pub struct LabelCount {
     pub tokens: u64,
 }
 
+/// How far an unfinished build has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provisional {
+    /// Tokens run through the model so far, as in [`Manifest::tokens`].
+    pub tokens: u64,
+    /// Tokens that the build will run in the end.
+    pub of: u64,
+}
+
 /// Everything one must know to trust an atlas and to make it again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
@@ -121,6 +130,9 @@ pub struct Manifest {
     pub contexts: u64,
     /// Whether the run came to its end; an unfinished one can be resumed.
     pub complete: bool,
+    /// Where a build that is under way, or was stopped, has shown what it knows so far: how far it had come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provisional: Option<Provisional>,
     /// The rows of `units.parquet`.
     pub groups: Vec<UnitGroup>,
     /// Whether the MLPs are gated.

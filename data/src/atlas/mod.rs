@@ -12,6 +12,9 @@
 //! | `triggers.parquet` | an n-gram that makes a unit fire |
 //! | `contexts.parquet` | a context of the corpus, with its tokens |
 //! | `families.parquet` | a unit's membership in a family |
+//!
+//! While an atlas is being built there is no `atlas.json` yet. What is known so far then lies in the folder `provisional` within, with
+//! its own manifest and the tables that are quick to write; [`Atlas::open`] takes it where there is nothing better.
 
 mod bins;
 mod manifest;
@@ -23,9 +26,9 @@ pub mod testing;
 use std::path::PathBuf;
 
 pub use bins::Bins;
-pub use manifest::{ATLAS_SCHEMA, Band, LabelCount, Manifest, Tracked, UnitGroup, UnitKind};
+pub use manifest::{ATLAS_SCHEMA, Band, LabelCount, Manifest, Provisional, Tracked, UnitGroup, UnitKind};
 pub use page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
-pub use reader::{Atlas, atlases};
+pub use reader::{Atlas, atlases, provisional_folder};
 
 use crate::tables::TableError;
 
@@ -45,6 +48,15 @@ pub enum AtlasError {
         folder: PathBuf,
         /// Why.
         cause: String,
+    },
+    /// A build that has not written any table yet.
+    #[error(
+        "{folder} holds a build that has no tables yet; wait some minutes if it is running, or go on with it by the same command and \
+         --resume"
+    )]
+    Begun {
+        /// The folder.
+        folder: PathBuf,
     },
     /// The model of the atlas has no such unit.
     #[error("the atlas of {model} knows no unit `{unit}`")]

@@ -17,22 +17,47 @@ use crate::unit::Unit;
 /// Bars of a page's histogram.
 const HISTOGRAM_BARS: usize = 50;
 
+/// Where the build of the atlas in `folder` writes what it knows so far.
+pub fn provisional_folder(folder: &Path) -> PathBuf {
+    folder.join("provisional")
+}
+
+/// The folder of the tables of the atlas in `folder`, and its manifest: its own, or else that of what is known so far.
+fn locate(folder: &Path) -> Result<(PathBuf, Manifest), AtlasError> {
+    match Manifest::read(folder) {
+        Ok(manifest) => Ok((folder.to_owned(), manifest)),
+        Err(error) if folder.join("atlas.json").exists() => Err(error),
+        Err(error) => {
+            let provisional = provisional_folder(folder);
+            if provisional.join("atlas.json").exists() {
+                let manifest = Manifest::read(&provisional)?;
+                return Ok((provisional, manifest));
+            }
+            // The build's own description is the first file that it writes.
+            let begun = folder.join("build.json").is_file();
+            Err(if begun { AtlasError::Begun { folder: folder.to_owned() } } else { error })
+        }
+    }
+}
+
 /// An atlas folder that was opened.
 #[derive(Debug)]
 pub struct Atlas {
     folder: PathBuf,
+    tables: PathBuf,
     manifest: Manifest,
     units: OnceLock<RecordBatch>,
 }
 
 impl Atlas {
-    /// Opens the atlas in `folder`. Tables are read when they are asked for.
+    /// Opens the atlas in `folder`; of one that is still being built, what is known so far
+    /// ([`provisional`](Manifest::provisional)). Tables are read when they are asked for.
     ///
     /// # Errors
     /// If there is none, or its manifest makes no sense.
     pub fn open(folder: &Path) -> Result<Atlas, AtlasError> {
-        let manifest = Manifest::read(folder)?;
-        Ok(Atlas { folder: folder.to_owned(), manifest, units: OnceLock::new() })
+        let (tables, manifest) = locate(folder)?;
+        Ok(Atlas { folder: folder.to_owned(), tables, manifest, units: OnceLock::new() })
     }
 
     /// Where it lies.
@@ -47,7 +72,7 @@ impl Atlas {
 
     /// The path of the table `name`.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(format!("{name}.parquet"))
+        self.tables.join(format!("{name}.parquet"))
     }
 
     /// Whether the families have been looked for.
@@ -339,12 +364,11 @@ fn pieces(contexts: &RecordBatch) -> Vec<Vec<String>> {
     (0..contexts.num_rows()).map(|index| row(index).unwrap_or_default()).collect()
 }
 
-/// What the atlas folders under `folder` say of themselves, by folder name; folders that are no atlas are left out.
+/// What the atlas folders under `folder` say of themselves, finished or not, by folder name; folders that are no atlas are left
+/// out.
 pub fn atlases(folder: &Path) -> BTreeMap<String, Manifest> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .filter_map(|entry| {
-            Some((entry.file_name().to_string_lossy().into_owned(), Manifest::read(&entry.path()).ok()?))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_string_lossy().into_owned(), locate(&entry.path()).ok()?.1)))
         .collect()
 }

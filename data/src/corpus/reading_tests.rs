@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -32,9 +34,14 @@ fn read(path: &Path) -> Result<Vec<Document>, CorpusError> {
 }
 
 fn parquet(path: &Path, columns: &[(&str, Vec<Option<&str>>)]) {
+    parquet_with(path, columns, Compression::UNCOMPRESSED);
+}
+
+fn parquet_with(path: &Path, columns: &[(&str, Vec<Option<&str>>)], compression: Compression) {
     let arrays = columns.iter().map(|(name, values)| (*name, Arc::new(StringArray::from(values.clone())) as ArrayRef));
     let batch = RecordBatch::try_from_iter(arrays).unwrap();
-    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
+    let properties = WriterProperties::builder().set_compression(compression).build();
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();
 }
@@ -71,6 +78,22 @@ fn every_format_gives_the_same_documents() {
     assert_eq!(expected[1], Document { id: "2".into(), text: "two, \"2\"".into(), language: None, genre: None });
     assert_eq!(read(&folder.path().join("c.csv")).unwrap(), expected);
     assert_eq!(read(&path).unwrap(), expected);
+}
+
+#[test]
+fn parquet_is_read_with_the_usual_compressions() {
+    let folder = folder(&[]);
+    let text: Vec<String> = (0..3000).map(|i| format!("Satz {} über Neuronen, der sich wiederholt.", i % 50)).collect();
+    let column: Vec<Option<&str>> = text.iter().map(|text| Some(text.as_str())).collect();
+    let mut sizes = Vec::new();
+    for compression in [Compression::UNCOMPRESSED, Compression::SNAPPY, Compression::ZSTD(ZstdLevel::default())] {
+        let path = folder.path().join(format!("{}.parquet", sizes.len()));
+        parquet_with(&path, &[("text", column.clone())], compression);
+        let documents = read(&path).unwrap();
+        assert!(documents.iter().map(|document| &document.text).eq(&text), "{compression}");
+        sizes.push(fs::metadata(&path).unwrap().len());
+    }
+    assert!(sizes[1] < sizes[0] && sizes[2] < sizes[0], "nothing was compressed: {sizes:?}");
 }
 
 #[test]

@@ -58,9 +58,8 @@ fn an_atlas_is_built_described_queried_and_reported() {
     // A complete atlas stays as it is; other options want another folder.
     assert_eq!(golgi.run(&build).code, 0);
     let other: Vec<&str> = build.iter().map(|word| if *word == "600" { "500" } else { *word }).collect();
-    // The estimate stands before the error.
-    let refused = golgi.run(&other);
-    assert!(refused.code == 2 && refused.err.contains("error: atlas holds an atlas"), "{}", refused.err);
+    let refused = golgi.fails(&other);
+    assert!(refused.contains("error: atlas holds an atlas") && refused.contains("tokens: 600, now 500"), "{refused}");
 }
 
 #[test]

@@ -1,23 +1,21 @@
 //! `golgi harvest` and `golgi corpora`: whole runs, runs that are killed, and runs that must fail.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use golgi_data::store::{Store, StoreDtype};
 
 use super::Golgi;
+use super::broken_off::{Random, files};
 
-fn corpus(golgi: &Golgi) {
+pub(super) fn corpus(golgi: &Golgi) {
     let words = ["the", "cat", "sat", "on", "a", "mat", "and", "w20", "w30", "dog", "ran"];
     let text = |i: usize| (0..60).map(|k| words[(i * 7 + k * k) % words.len()]).collect::<Vec<_>>().join(" ");
     let line = |i: usize| format!("{{\"text\": \"{}\", \"language\": \"en\", \"genre\": \"test\"}}\n", text(i));
     fs::write(golgi.path("corpus.jsonl"), (0..320).map(line).collect::<String>()).unwrap();
 }
 
-fn ready() -> Golgi {
+pub(super) fn ready() -> Golgi {
     let golgi = Golgi::new();
     golgi.worded("gpt2");
     corpus(&golgi);
@@ -30,72 +28,43 @@ fn line(out: &str) -> Vec<&str> {
     line.split_whitespace().chain([out]).collect()
 }
 
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() {
-            found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
-        } else {
-            found.insert(name, fs::read(path).unwrap());
-        }
-    }
-    found
-}
-
 #[test]
 fn a_harvest_that_is_killed_at_any_instant_ends_with_the_same_bytes() {
     let golgi = ready();
-    // The first run tokenises the corpus; the second one's time is that of the others.
-    golgi.ok(&line("first"));
     let start = Instant::now();
     golgi.ok(&line("whole"));
-    let usual = start.elapsed();
+    let whole = start.elapsed();
     let expected = files(&golgi.path("whole"));
-    assert_eq!(files(&golgi.path("first")), expected);
-    assert!(expected.keys().filter(|name| name.ends_with(".arrow")).count() > 10);
     let shards = expected.keys().filter(|name| name.starts_with("shards/")).count();
-    let (mut random, mut interrupted) = (Random(88_172_645_463_325_252), 0);
-    for instant in 0..10 {
-        let out = format!("killed{instant}");
-        let args = [line(&out), vec!["--resume"]].concat();
-        let run = || golgi.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut kill = |mut child: Child| {
-            // SIGKILL; it may have ended already.
-            child.kill().unwrap();
-            child.wait().unwrap();
-            let manifest = Store::manifest_of(&golgi.path(&out));
-            interrupted += usize::from(manifest.is_ok_and(|manifest| !manifest.is_complete()));
+    assert!(shards > 10, "{shards}");
+    let args = [line("killed"), vec!["--resume"]].concat();
+    // A run that has nothing to do: what every run spends before it goes on.
+    let start = Instant::now();
+    golgi.ok(&[line("whole"), vec!["--resume"]].concat());
+    let startup = start.elapsed();
+    let shard = whole.saturating_sub(startup).div_f64(shards as f64);
+    let (mut random, mut killed, mut interrupted) = (Random::new(), 0, 0);
+    for instant in 0..20 {
+        let folder = golgi.path("killed");
+        let there = || fs::read_dir(folder.join("shards")).map_or(0, Iterator::count);
+        // Every fourth kill comes at any instant of the run's beginning, the others while shards are written, from the first to
+        // the last.
+        let (enough, pause) = match instant % 4 {
+            0 => (0, startup.mul_f64(random.next())),
+            _ => (instant * shards / 20, shard.mul_f64(random.next())),
         };
-        // First at any instant at all, then, in the run that resumes, while shards are written.
-        let child = run();
-        std::thread::sleep(usual.mul_f64(random.next()));
-        kill(child);
-        let mut child = run();
-        let enough = (random.next() * shards as f64) as usize;
-        let there = || fs::read_dir(golgi.path(&out).join("shards")).map_or(0, Iterator::count);
-        while there() < enough && child.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        kill(child);
-        golgi.ok(&args);
-        let mut found = files(&golgi.path(&out));
-        found.retain(|name, _| !name.ends_with(".part"));
-        assert_eq!(found, expected, "killed {instant}");
+        killed += usize::from(golgi.kill(&args, || there() >= enough, pause));
+        let manifest = Store::manifest_of(&folder);
+        interrupted += usize::from(manifest.is_ok_and(|manifest| !manifest.is_complete()));
     }
-    assert!(interrupted >= 5, "only {interrupted} of 20 kills came while a store was incomplete");
-}
-
-/// Numbers in 0..1, the same in every run (xorshift).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> f64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) as f64 / (1u64 << 53) as f64
+    golgi.ok(&args);
+    assert!(killed >= 15, "only {killed} of 20 runs were still going on when they were to be killed");
+    assert!(interrupted >= 10, "only {interrupted} of 20 kills came while the store was incomplete");
+    let mut found = files(&golgi.path("killed"));
+    found.retain(|name, _| !name.ends_with(".part"));
+    assert_eq!(found.keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    for (name, bytes) in &expected {
+        assert!(found[name] == *bytes, "{name} differs");
     }
 }
 

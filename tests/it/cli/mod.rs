@@ -1,6 +1,8 @@
 //! The command line from the outside: the program is run, its output and exit status are looked at.
 
+mod atlas_build;
 mod atlas_reports;
+mod broken_off;
 mod capture;
 mod errors;
 mod generate;
@@ -75,8 +77,15 @@ impl Golgi {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(program());
-        command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
+        let mut command = self.in_folder(program());
+        command.args(args);
+        command
+    }
+
+    /// Any program, with the folder and the variables of [`Golgi::command`].
+    fn in_folder(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, folder) in [("GOLGI_HOME", "home"), ("HF_HOME", "hub"), ("XDG_CACHE_HOME", "cache")] {
             command.env(name, self.path(folder));
         }

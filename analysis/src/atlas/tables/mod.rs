@@ -8,11 +8,12 @@ mod vocabulary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golgi_data::atlas::{ATLAS_SCHEMA, Band, Bins, LabelCount, Manifest, Tracked};
+use golgi_data::atlas::{ATLAS_SCHEMA, Band, Bins, LabelCount, Manifest, Provisional, Tracked, provisional_folder};
 use golgi_data::context::RunContext;
 use golgi_data::tables::{Columns, TableError, TableWriter};
 use golgi_probes::{Device, OpenModel};
 
+use super::aftermath::{Aftermath, span};
 use super::batch::Counts;
 use super::examples::BAND_EDGES;
 use super::lanes::SKIP_FIRST;
@@ -50,7 +51,7 @@ impl Table {
 }
 
 /// What all tables are made from.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     model: &'a OpenModel,
     plan: &'a Plan<'a>,
     options: &'a BuildOptions,
@@ -58,7 +59,11 @@ struct Source<'a> {
     bins: Bins,
 }
 
-impl Source<'_> {
+impl<'a> Source<'a> {
+    pub fn new(model: &'a OpenModel, plan: &'a Plan<'a>, options: &'a BuildOptions, counts: &'a Counts) -> Source<'a> {
+        Source { model, plan, options, counts, bins: options.bins }
+    }
+
     /// Tracked tokens seen less often than this are not listed: a mean over few occurrences says little. Short runs are
     /// content with less.
     fn min_count(&self) -> u64 {
@@ -73,47 +78,82 @@ impl Source<'_> {
 /// Pieces in the joined texts of `units.parquet`.
 const JOINED: usize = 4;
 
+/// Writes the tables that need nothing but the state and are most of the bytes, two at a time.
+fn early(source: &Source, units: &Units, out: &Path, ctx: &RunContext) -> Result<vocabulary::Joined> {
+    let plan = source.plan;
+    let examples = || places::examples(plan, units, out, ctx);
+    let others = || -> Result<vocabulary::Joined> {
+        let joined = vocabulary::tokens(source, units, out)?;
+        rows::profiles(source, units, out)?;
+        Ok(joined)
+    };
+    std::thread::scope(|scope| {
+        let Ok(thread) = std::thread::Builder::new().name("examples".to_owned()).spawn_scoped(scope, examples) else {
+            examples()?;
+            return others();
+        };
+        let joined = others();
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        joined
+    })
+}
+
+/// Writes the tables that are quick to write: those of [`early`], and the units' own without what comes from the weights.
+pub(super) fn so_far(source: &Source, units: &Units, out: &Path, ctx: &RunContext) -> Result<()> {
+    let joined = early(source, units, out, ctx)?;
+    units::write(source, units, &[], &joined, out)
+}
+
+/// Writes what is known so far as an atlas of its own, which is flagged as provisional. A table takes the place of the one before
+/// when it is whole, so that whoever reads meanwhile finds each of them.
+pub(super) fn provisional(source: &Source, units: &Units, out: &Path, ctx: &RunContext) -> Result<()> {
+    let folder = provisional_folder(out);
+    let failed = |cause: std::io::Error| BuildError::Write { path: folder.clone(), cause: cause.to_string() };
+    std::fs::create_dir_all(&folder).map_err(failed)?;
+    // The contexts are the same from the beginning of a build to its end.
+    if !folder.join("contexts.parquet").is_file() {
+        places::contexts(source, &folder)?;
+    }
+    so_far(source, units, &folder, ctx)?;
+    write_manifest(&manifest(source, None, false, &folder)?, &folder)?;
+    Ok(())
+}
+
 /// Writes every table and the manifest.
 pub(super) fn finish(
-    model: &OpenModel,
-    plan: &Plan,
-    options: &BuildOptions,
-    counts: &Counts,
+    source: &Source,
     units: Units,
     out: &Path,
-    ctx: &RunContext,
+    (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<Manifest> {
-    let source = Source { model, plan, options, counts, bins: options.bins };
+    let Source { model, plan, .. } = *source;
     let rows: u64 = units.groups.iter().map(|group| u64::from(group.about.count)).sum();
-    ctx.stage("writing tables", rows);
-    places::contexts(&source, out)?;
-    let mut joined = vocabulary::Joined::default();
-    vocabulary::tokens(&source, &units, &mut joined, out)?;
-    vocabulary::triggers(&source, &units, out)?;
-    rows::profiles(&source, &units, out)?;
-    places::examples(&source, &units, out, ctx)?;
+    ctx.stage_from("writing tables", 0, rows, span(after.after_tables()));
+    places::contexts(source, out)?;
+    let mut joined = early(source, &units, out, ctx)?;
+    vocabulary::triggers(source, &units, out)?;
 
     let layers = model.model.blocks.len();
-    ctx.stage("reading weights", layers as u64);
+    ctx.stage_from("reading weights", 0, layers as u64, span(after.after_weights()));
     let mut weights = Vec::with_capacity(layers);
     let mut logits = vocabulary::LogitTable::new(out);
     for layer in 0..layers {
         ctx.check()?;
         let mut neurons = Neurons::of(model, layer)?;
-        logits.push(&source, &units.groups[layer].about, std::mem::take(&mut neurons.ends), &mut joined)?;
+        logits.push(source, &units.groups[layer].about, std::mem::take(&mut neurons.ends), &mut joined)?;
         weights.push(neurons);
         ctx.advance(1);
     }
     logits.finish()?;
-    units::write(&source, &units, &weights, &joined, out)?;
+    units::write(source, &units, &weights, &joined, out)?;
 
     let slots = plan.sample_len();
     let sample = if slots > 1 { Some(neighbours::sampled(&units, slots)?) } else { None };
     // The neighbours need room.
     drop((units, weights, joined));
-    let null = rows::neighbours(&source, sample, rows, out, ctx)?;
+    let null = rows::neighbours(source, sample, rows, out, (after, ctx))?;
     ctx.stage("checking tables", 0);
-    let manifest = manifest(&source, null, true, out)?;
+    let manifest = manifest(source, null, true, out)?;
     write_manifest(&manifest, out)?;
     Ok(manifest)
 }
@@ -125,6 +165,7 @@ fn write_manifest(manifest: &Manifest, out: &Path) -> Result<(), BuildError> {
 
 fn manifest(source: &Source, null: Option<f32>, complete: bool, out: &Path) -> Result<Manifest> {
     let Source { model, plan, options, counts, bins } = *source;
+    let tokens = counts.tokens + counts.contexts * SKIP_FIRST as u64;
     let label = |names: &[String], labels: &[u16], counts: &[u64]| {
         let labels = labels.iter().zip(counts);
         labels
@@ -156,9 +197,10 @@ fn manifest(source: &Source, null: Option<f32>, complete: bool, out: &Path) -> R
         split: options.split.map_or("all", |split| split.name()).to_owned(),
         context_len: options.context_len as u32,
         skip_first: SKIP_FIRST as u32,
-        tokens: counts.tokens + counts.contexts * SKIP_FIRST as u64,
+        tokens,
         contexts: counts.contexts,
         complete,
+        provisional: (!complete).then(|| Provisional { tokens, of: plan.run_tokens() }),
         groups: super::units::kinds(model, options),
         gated: is_gated(model),
         activation: activation.to_owned(),
@@ -173,7 +215,8 @@ fn manifest(source: &Source, null: Option<f32>, complete: bool, out: &Path) -> R
             min_count: source.min_count() as u32,
         },
         bands: lows.zip(highs).map(|(low, high)| Band { low, high }).collect(),
-        correlation_slots: plan.sample_len() as u32,
+        // Neighbours come last of all.
+        correlation_slots: if complete { plan.sample_len() as u32 } else { 0 },
         correlation_null: null,
         warnings: Vec::new(),
         files: hashes(out)?,

@@ -6,6 +6,7 @@ use golgi_data::context::RunContext;
 use golgi_data::tables::Columns;
 
 use super::{BuildError, Source, Table};
+use crate::atlas::plan::Plan;
 use crate::atlas::units::Units;
 use crate::error::Result;
 
@@ -51,7 +52,7 @@ pub(super) fn contexts(source: &Source, out: &Path) -> Result<()> {
 }
 
 /// Writes the examples, layer by layer.
-pub(super) fn examples(source: &Source, units: &Units, out: &Path, ctx: &RunContext) -> Result<()> {
+pub(super) fn examples(plan: &Plan, units: &Units, out: &Path, ctx: &RunContext) -> Result<()> {
     let mut file = Table::new(out, "examples", EXAMPLES);
     for group in &units.groups {
         let (mut unit, mut band, mut rank, mut context) = (vec![], vec![], vec![], vec![]);
@@ -68,7 +69,7 @@ pub(super) fn examples(source: &Source, units: &Units, out: &Path, ctx: &RunCont
                         position.push(found.position);
                         value.push(found.value);
                         start.push(found.window_start() as u16);
-                        window.push(found.window(source.plan.len(found.context)));
+                        window.push(found.window(plan.len(found.context)));
                     }
                 }
             }

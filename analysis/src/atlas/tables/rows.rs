@@ -1,12 +1,14 @@
 //! `profiles.parquet` and `neighbours.parquet`.
 
 use std::path::Path;
+use std::time::Duration;
 
 use golgi_data::context::RunContext;
 use golgi_data::tables::Columns;
 use golgi_probes::Tensor;
 
 use super::{BuildError, Source, Table};
+use crate::atlas::aftermath::{Aftermath, span};
 use crate::atlas::neighbours::{Nearest, writing};
 use crate::atlas::profiles::Parts;
 use crate::atlas::units::Units;
@@ -62,18 +64,18 @@ pub(super) fn neighbours(
     sample: Option<Tensor>,
     units: u64,
     out: &Path,
-    ctx: &RunContext,
+    (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<Option<f32>> {
     let k = source.options.neighbours;
     let directions = Nearest::new(&writing(source.model)?)?;
-    let by_weights = directions.all(k, "finding nearest units by weights", ctx)?;
+    let by_weights = directions.all(k, "finding nearest units by weights", span(after.by_correlation), ctx)?;
     drop(directions);
     let (mut null, mut by_correlation) = (None, Vec::new());
     if let Some(sample) = sample {
         let correlations = Nearest::new(&sample)?;
         drop(sample);
         null = correlations.null(source.options.seed)?;
-        by_correlation = correlations.all(k, "finding nearest units by correlation", ctx)?;
+        by_correlation = correlations.all(k, "finding nearest units by correlation", Duration::ZERO, ctx)?;
     }
     let mut file = Table::new(out, "neighbours", NEIGHBOURS);
     let (mut unit, mut by, mut rank, mut other, mut value) = (vec![], vec![], vec![], vec![], vec![]);

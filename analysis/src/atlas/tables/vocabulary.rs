@@ -64,8 +64,9 @@ impl TokenRows {
     }
 }
 
-/// Writes the tokens at which each unit is strongest and weakest on average.
-pub(super) fn tokens(source: &Source, units: &Units, joined: &mut Joined, out: &Path) -> Result<()> {
+/// Writes the tokens at which each unit is strongest and weakest on average, and returns the first few joined.
+pub(super) fn tokens(source: &Source, units: &Units, out: &Path) -> Result<Joined> {
+    let mut joined = Joined::default();
     let mut file = Table::new(out, "tokens", ROWS);
     let tracked = &source.plan.tracked;
     let seen: Vec<usize> = (0..tracked.len()).filter(|i| source.counts.tracked[*i] >= source.min_count()).collect();
@@ -101,7 +102,8 @@ pub(super) fn tokens(source: &Source, units: &Units, joined: &mut Joined, out: &
         }
         file.push(rows.columns("mean").u32("count", counts))?;
     }
-    Ok(file.finish().map_err(BuildError::from)?)
+    file.finish().map_err(BuildError::from)?;
+    Ok(joined)
 }
 
 /// The table of promoted and suppressed tokens, layer by layer.

@@ -123,7 +123,8 @@ fn the_estimate_knows_sizes_before_the_run() {
     let more =
         estimate(&model, &corpus(400, 1), &BuildOptions { tokens: 9000, ..options() }, &RunContext::new(0)).unwrap();
     assert_eq!(few.units, 75);
-    assert!(few.seconds > 0.0 && more.tokens > few.tokens);
+    assert!(few.pass_seconds > 0.0 && few.after_seconds > 0.0 && more.tokens > few.tokens);
+    assert_eq!(few.seconds, few.pass_seconds + few.after_seconds);
     // The state does not grow with the corpus.
     assert_eq!(few.checkpoint_bytes, more.checkpoint_bytes);
 }

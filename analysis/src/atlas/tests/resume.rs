@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
+use golgi_data::atlas::Atlas;
 use golgi_data::context::RunContext;
 
 use super::{built, corpus, options};
@@ -54,6 +55,49 @@ fn a_build_in_pieces_ends_with_the_same_files() {
     // What is complete is not touched again.
     built(&model, &corpus, &options(), pieces.path()).unwrap();
     assert!(files(pieces.path()) == expected);
+}
+
+#[test]
+fn what_is_known_so_far_does_not_change_what_comes_of_it() {
+    let (model, corpus) = (random(Family::Gpt2, 5), corpus(60, 7));
+    let (whole, shown) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    built(&model, &corpus, &options(), whole.path()).unwrap();
+    let often = BuildOptions { snapshot_batches: Some(1), ..options() };
+    let ctx = RunContext::new(0);
+    let (watcher, folder) = (ctx.clone(), shown.path().to_owned());
+    // Read again and again while it grows.
+    let reader = std::thread::spawn(move || {
+        let mut seen = Vec::new();
+        while !folder.join("atlas.json").exists() {
+            let Ok(atlas) = Atlas::open(&folder) else { continue };
+            let Some(so_far) = atlas.manifest().provisional else { break };
+            if seen.last() != Some(&so_far.tokens) && watcher.progress().stage == "collecting statistics" {
+                let page = atlas.page(7).unwrap();
+                assert!(so_far.tokens <= so_far.of && so_far.tokens == atlas.manifest().tokens);
+                assert!(!page.examples.is_empty() && page.promoted.is_empty() && page.nearest_by_weights.is_empty());
+                assert!(page.statistic("norm_in").is_none() && page.statistic("mean").is_some());
+                seen.push(so_far.tokens);
+            }
+        }
+        seen
+    });
+    build(&model, &corpus, &often, shown.path(), &ctx).unwrap();
+    let seen = reader.join().unwrap();
+    assert!(seen.is_sorted() && !seen.is_empty(), "{seen:?}");
+    assert!(files(shown.path()) == files(whole.path()));
+    assert!(ctx.warnings().is_empty());
+}
+
+#[test]
+fn a_provisional_atlas_that_cannot_be_written_does_not_stop_the_build() {
+    let (model, corpus, folder) = (random(Family::Gpt2, 5), corpus(60, 7), tempfile::tempdir().unwrap());
+    // A file where its folder belongs.
+    std::fs::write(folder.path().join("provisional"), "").unwrap();
+    let often = BuildOptions { snapshot_batches: Some(1), ..options() };
+    let ctx = RunContext::new(0);
+    assert!(build(&model, &corpus, &often, folder.path(), &ctx).unwrap().complete);
+    let warnings = ctx.warnings();
+    assert!(warnings.len() == 1 && warnings[0].contains("cannot be shown"), "{warnings:?}");
 }
 
 #[test]

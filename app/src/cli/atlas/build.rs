@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use golgi_analysis::atlas::{BuildEstimate, BuildOptions, build, estimate};
+use golgi_analysis::atlas::{BuildEstimate, BuildOptions, build, check, check_writable, estimate};
 use golgi_data::atlas::Manifest;
 use golgi_data::context::bytes_text;
 use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus, Split};
@@ -21,7 +21,7 @@ use crate::report::{count, spaced};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Ctrl-C pauses a build: its state is saved, and the same command with --resume goes on from there. The result \
-    is the same, byte for byte."
+    is the same, byte for byte. While it runs, `golgi atlas info DIR` and `golgi atlas query DIR SQL` answer from what is known so far."
 )]
 pub struct Args {
     /// A name from `golgi models`, a folder, a file, or hf://org/repo
@@ -61,6 +61,12 @@ pub struct Args {
     dry_run: bool,
     #[command(flatten)]
     budget: Budget,
+    /// Save the state after every N batches
+    #[arg(long, value_name = "N", hide = true)]
+    checkpoint_batches: Option<u64>,
+    /// Write what is known so far after every N batches
+    #[arg(long, value_name = "N", hide = true)]
+    snapshot_batches: Option<u64>,
 }
 
 /// A split, or all of them.
@@ -99,10 +105,13 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
         seed: work.global.seed(),
         heads: !args.no_heads,
         residual: !args.no_residual,
+        checkpoint_batches: args.checkpoint_batches,
+        snapshot_batches: args.snapshot_batches,
         ..BuildOptions::default()
     };
     let watch = work.watch();
     let packed = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
+    check(&model, &packed, &options, &args.out)?;
     let expected = estimate(&model, &packed, &options, &work.ctx)?;
     drop(watch);
     if let Some(budget) = args.budget.budget
@@ -152,8 +161,9 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     Ok(Exit::Success)
 }
 
-/// Refuses to go on with, or to mix into, what is in the folder already, unless that is asked for.
+/// Refuses a folder that cannot be written to, and to go on with, or to mix into, what is in it already, unless that is asked for.
 fn check_folder(args: &Args) -> anyhow::Result<()> {
+    check_writable(&args.out)?;
     let dir = args.out.display();
     let Ok(mut entries) = std::fs::read_dir(&args.out) else {
         return match args.out.exists() {
@@ -181,15 +191,21 @@ fn forecast(expected: &BuildEstimate) -> String {
     let disk = format!(
         "about {}; while it runs {} more",
         bytes_text(expected.disk_bytes),
-        bytes_text(2 * expected.checkpoint_bytes)
+        bytes_text(2 * expected.checkpoint_bytes + expected.disk_bytes)
     );
     row("disk", disk);
-    row("time", format!("about {} and a little for the tables", duration(expected.seconds)));
+    let time = format!(
+        "about {}: {} to run the model, {} for tables, weights and neighbours",
+        duration(expected.seconds),
+        duration(expected.pass_seconds),
+        duration(expected.after_seconds)
+    );
+    row("time", time);
     table.render(Paint::Never, None)
 }
 
 /// `40 s`, `12 min`, `3 h 5 min`.
-fn duration(seconds: f64) -> String {
+pub(in crate::cli) fn duration(seconds: f64) -> String {
     let minutes = (seconds / 60.0).round() as u64;
     match seconds {
         s if s < 90.0 => format!("{:.0} s", s.max(1.0)),

@@ -44,11 +44,19 @@ pub fn run(work: &Work, folder: &Path) -> anyhow::Result<Exit> {
         list.row([Cell::new(name, Style::Name), count(rows).into(), bytes_text(bytes).into(), columns]);
     }
     work.out.table(&list)?;
-    if !atlas.has_families() {
+    if manifest.complete && !atlas.has_families() {
         work.out.line(&format!("\nFamilies have not been looked for: `golgi find families {}`", folder.display()))?;
     }
     work.out.warnings(&manifest.warnings);
     Ok(Exit::Success)
+}
+
+fn state(m: &Manifest) -> String {
+    match (&m.provisional, m.complete) {
+        (Some(provisional), _) => super::so_far(provisional),
+        (None, true) => "complete".to_owned(),
+        (None, false) => "unfinished; build it again with --resume".to_owned(),
+    }
 }
 
 fn summary(m: &Manifest) -> Vec<(&'static str, String)> {
@@ -72,7 +80,7 @@ fn summary(m: &Manifest) -> Vec<(&'static str, String)> {
         ("weights", m.model_digest.clone()),
         ("corpus digest", m.corpus_digest.clone()),
         ("made by", format!("golgi {}", m.version)),
-        ("state", if m.complete { "complete" } else { "unfinished; build it again with --resume" }.to_owned()),
+        ("state", state(m)),
     ];
     rows.retain(|(_, value)| !value.is_empty());
     rows

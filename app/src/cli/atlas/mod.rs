@@ -5,12 +5,15 @@ mod info;
 mod query;
 pub mod report;
 
+pub(super) use build::duration;
+
 use std::path::{Path, PathBuf};
 
-use golgi_data::atlas::Atlas;
+use golgi_data::atlas::{Atlas, Provisional};
 
 use super::exit::Exit;
 use super::work::Work;
+use crate::report::spaced;
 
 /// Arguments of `golgi atlas`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +41,12 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
         Command::Query(args) => query::run(work, &args),
         Command::Info { dir } => info::run(work, &dir),
     }
+}
+
+/// How far an unfinished build has come, and how it goes on.
+fn so_far(provisional: &Provisional) -> String {
+    let (tokens, of) = (spaced(provisional.tokens), spaced(provisional.of));
+    format!("provisional: {tokens} of {of} tokens so far; a build that was stopped goes on with --resume")
 }
 
 fn open(folder: &Path) -> anyhow::Result<Atlas> {

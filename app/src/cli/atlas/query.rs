@@ -39,6 +39,9 @@ const ROWS: usize = 50;
 
 pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let atlas = super::open(&args.dir)?;
+    if let Some(provisional) = &atlas.manifest().provisional {
+        work.out.remark(&super::so_far(provisional));
+    }
     let answer = atlas.sql(&args.query).inspect_err(|_| {
         let lower = args.query.to_lowercase();
         let missing = TABLES.into_iter().filter(|name| lower.contains(name) && !atlas.path(name).is_file());

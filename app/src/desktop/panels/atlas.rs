@@ -216,8 +216,17 @@ impl AtlasPanel {
             let about = format!("{} over {} tokens of {}", manifest.model, grouped(manifest.tokens), manifest.corpus);
             ui.weak(shortened(&visible(&about), 70)).on_hover_text(visible(&about));
             if !manifest.complete {
-                ui.label(RichText::new("unfinished").color(ctx.palette.warning))
-                    .on_hover_text("The run that makes it has not come to its end; resume it to see all of the corpus");
+                let (text, about) = match &manifest.provisional {
+                    Some(so_far) => (
+                        format!("provisional: {} of {} tokens", grouped(so_far.tokens), grouped(so_far.of)),
+                        "What is known so far. It grows while the build runs; weights, nearest units and families come at its end",
+                    ),
+                    None => (
+                        "unfinished".to_owned(),
+                        "The run that makes it has not come to its end; resume it to see all of the corpus",
+                    ),
+                };
+                ui.label(RichText::new(text).color(ctx.palette.warning)).on_hover_text(about);
             }
             if let Some(set) = &ctx.session.atlas.set {
                 let name = format!("only {} of the {}", grouped(set.ids.len() as u64), set.name);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use golgi_analysis::atlas::{self, BuildEstimate, BuildOptions};
+use golgi_data::atlas::provisional_folder;
 use golgi_data::context::RunContext;
 use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus};
 use golgi_probes::{OpenModel, open};
@@ -178,9 +179,10 @@ impl Backend {
     }
 }
 
-/// When the manifest in a folder was written.
+/// When the manifest in a folder, or that of what is known so far, was written.
 fn written(folder: &std::path::Path) -> Option<SystemTime> {
-    std::fs::metadata(folder.join("atlas.json")).ok()?.modified().ok()
+    let modified = |folder: &std::path::Path| std::fs::metadata(folder.join("atlas.json")).ok()?.modified().ok();
+    modified(folder).or_else(|| modified(&provisional_folder(folder)))
 }
 
 /// Opens the atlas, or reads it again where it is open; another one that is open stays.
@@ -189,5 +191,27 @@ fn show(session: &mut Session, folder: PathBuf) {
         Some(open) if *open == folder => session.commands().send(Command::ReloadAtlas),
         Some(_) => {}
         None => session.commands().send(Command::OpenAtlas(folder)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_so_far_is_noticed_and_then_what_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(written(folder.path()), None);
+        let write = |folder: &std::path::Path, seconds| {
+            std::fs::create_dir_all(folder).unwrap();
+            let file = std::fs::File::create(folder.join("atlas.json")).unwrap();
+            let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+            file.set_modified(time).unwrap();
+            Some(time)
+        };
+        let so_far = write(&provisional_folder(folder.path()), 1000);
+        assert_eq!(written(folder.path()), so_far);
+        let complete = write(folder.path(), 2000);
+        assert_eq!(written(folder.path()), complete);
     }
 }

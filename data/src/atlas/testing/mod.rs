@@ -131,6 +131,7 @@ impl Fixture {
             tokens: texts.contexts.iter().map(|context| context.tokens.len() as u64).sum(),
             contexts: texts.contexts.len() as u64,
             complete: true,
+            provisional: None,
             groups,
             gated: false,
             activation: "gelu".to_owned(),
@@ -167,7 +168,7 @@ fn unit_interval(parts: &[u64]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Atlas;
+    use super::super::{Atlas, AtlasError, atlases, provisional_folder};
     use super::*;
 
     #[test]
@@ -184,6 +185,30 @@ mod tests {
                 assert!(page.examples.iter().all(|example| example.values[example.peak] == example.value));
             }
         }
+    }
+
+    #[test]
+    fn what_is_known_so_far_is_read_until_there_is_more() {
+        let base = tempfile::tempdir().unwrap();
+        let folder = base.path().join("atlas");
+        std::fs::create_dir(&folder).unwrap();
+        let open = || Atlas::open(&folder);
+        assert!(matches!(open(), Err(AtlasError::NoAtlas { .. })));
+        std::fs::write(folder.join("build.json"), "{}").unwrap();
+        assert!(matches!(open(), Err(AtlasError::Begun { .. })));
+        let so_far = provisional_folder(&folder);
+        std::fs::create_dir(&so_far).unwrap();
+        let few = Fixture { residual: 8, ..Fixture::default() };
+        let manifest = few.write(&so_far).unwrap();
+        let atlas = open().unwrap();
+        assert_eq!((atlas.folder(), atlas.manifest()), (folder.as_path(), &manifest));
+        assert_eq!(atlas.units().unwrap().num_rows(), manifest.units() as usize);
+        assert_eq!(atlases(base.path()), [("atlas".to_owned(), manifest.clone())].into());
+        let whole = Fixture::default().write(&folder).unwrap();
+        assert!(open().unwrap().manifest() == &whole && whole.units() > manifest.units());
+        // A damaged manifest is not passed over in favour of an old one.
+        std::fs::write(folder.join("atlas.json"), "{").unwrap();
+        assert!(matches!(open(), Err(AtlasError::NoAtlas { .. })));
     }
 
     #[test]

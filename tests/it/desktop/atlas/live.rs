@@ -10,6 +10,7 @@ use golgi::session::loadable::Loadable;
 use golgi::session::results::ResultKind;
 use golgi::session::selection::Selection;
 use golgi_data::atlas::testing::Fixture;
+use golgi_data::atlas::{Provisional, provisional_folder};
 use golgi_data::unit::Unit;
 
 use super::super::live::Live;
@@ -45,6 +46,36 @@ fn an_atlas_is_opened_its_pages_and_documents_arrive() {
     assert!(Path::new(&recent[0].spec) == folder.path());
     live.send(Command::CloseAtlas);
     live.until("closed", |session| session.atlas.get().is_none() && session.jobs.running().next().is_none());
+}
+
+#[test]
+fn an_unfinished_atlas_shows_what_is_known_and_then_the_rest() {
+    let (mut live, folder) = (Live::new(), tempfile::tempdir().unwrap());
+    let so_far = provisional_folder(folder.path());
+    std::fs::create_dir(&so_far).unwrap();
+    let fixture = Fixture { families: false, ..Fixture::default() };
+    let mut manifest = fixture.write(&so_far).unwrap();
+    (manifest.complete, manifest.provisional) = (false, Some(Provisional { tokens: manifest.tokens, of: 1_000_000 }));
+    std::fs::write(so_far.join("atlas.json"), serde_json::to_string(&manifest).unwrap()).unwrap();
+    // Tables that come last.
+    for name in ["logits", "neighbours", "triggers"] {
+        std::fs::remove_file(so_far.join(format!("{name}.parquet"))).unwrap();
+    }
+    std::fs::write(folder.path().join("build.json"), "{}").unwrap();
+    open(&mut live, folder.path());
+    live.until("so far", |session| session.atlas.open.get().is_some());
+    assert!(live.session.atlas.get().unwrap().manifest().provisional.is_some());
+    assert!(Path::new(&live.session.recent.list()[0].spec) == folder.path(), "the folder within is nobody's business");
+    live.send(Command::Want(vec![ResultKind::AtlasPage]));
+    live.send(Command::Select(Selection::of_unit(&detector())));
+    live.until("page", |session| session.atlas.page.get().is_some_and(|page| page.promoted.is_empty()));
+    // The build comes to its end.
+    Fixture::default().write(folder.path()).unwrap();
+    std::fs::remove_dir_all(&so_far).unwrap();
+    live.send(Command::ReloadAtlas);
+    live.until("whole", |session| session.atlas.get().is_some_and(|open| open.manifest().complete));
+    live.until("page", |session| session.atlas.page.get().is_some_and(|page| !page.promoted.is_empty()));
+    assert_eq!(live.session.notices.errors(), 0);
 }
 
 #[test]
