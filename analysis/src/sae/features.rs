@@ -2,8 +2,8 @@
 
 use golgi_data::site::{Site, SitePattern};
 use golgi_probes::{Batch, ForwardOptions, GradientTap, Kind, OpenModel};
-use golgi_sae::kernels::vector::dot;
 use golgi_sae::Coder;
+use golgi_sae::kernels::vector::dot;
 use serde::{Deserialize, Serialize};
 
 use crate::prompt::PromptInput;
