@@ -49,6 +49,8 @@ pub enum Deed {
     OpenFolder,
     /// Asks for an atlas folder.
     OpenAtlas,
+    /// Asks for the folder of a training run.
+    OpenRun,
     /// Arranges the panels for reading an atlas.
     AtlasLayout,
     /// Moves the selected token by so many.
@@ -138,6 +140,7 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
         Action::new(File, icons::FILE, "Open model file…", Deed::OpenFile).keys(CTRL, Key::O),
         Action::new(File, icons::FOLDER_OPEN, "Open model folder…", Deed::OpenFolder).keys(CTRL_SHIFT, Key::O),
         Action::new(File, icons::TABLE, "Open atlas folder…", Deed::OpenAtlas).keys(CTRL_SHIFT, Key::A).group(),
+        Action::new(File, icons::CHART_LINE, "Open training run…", Deed::OpenRun).keys(CTRL_SHIFT, Key::R),
         Action::new(File, icons::HAMMER, "Build an atlas of this model…", Deed::Send(Command::AskToBuildAtlas))
             .enabled(open)
             .keys(CTRL_SHIFT, Key::B),

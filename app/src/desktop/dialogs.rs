@@ -22,11 +22,17 @@ pub enum Ask {
     Folder,
     /// For an atlas's folder.
     Atlas,
+    /// For the folder of a training run.
+    Run,
 }
 
 /// Opens the system's dialog; the answer arrives as a command. The window goes on meanwhile.
 pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
-    let title = if ask == Ask::Atlas { "Open an atlas" } else { "Open a model" };
+    let title = match ask {
+        Ask::Atlas => "Open an atlas",
+        Ask::Run => "Open a training run",
+        Ask::File | Ask::Folder => "Open a model",
+    };
     let dialog = rfd::AsyncFileDialog::new().set_title(title);
     // The dialog is made here, since macOS wants that on the main thread; its answer is waited for elsewhere.
     let answer: std::pin::Pin<Box<dyn Future<Output = Option<rfd::FileHandle>> + Send>> = match ask {
@@ -34,13 +40,14 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
             let kinds = ["gguf", "safetensors", "pth", "pt", "bin", "json"];
             Box::pin(dialog.add_filter("Models", &kinds).add_filter("Everything", &["*"]).pick_file())
         }
-        Ask::Folder | Ask::Atlas => Box::pin(dialog.pick_folder()),
+        Ask::Folder | Ask::Atlas | Ask::Run => Box::pin(dialog.pick_folder()),
     };
     let wait = move || {
         if let Some(chosen) = block_on(answer) {
             let path = chosen.path().to_owned();
             commands.send(match ask {
                 Ask::Atlas => Command::OpenAtlas(path),
+                Ask::Run => Command::OpenRun(path),
                 _ => Command::OpenModel(path.to_string_lossy().into_owned()),
             });
             ctx.request_repaint();

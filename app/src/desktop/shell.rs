@@ -126,6 +126,10 @@ impl Workbench {
                 dialogs::ask_to_open(Ask::Atlas, self.session.commands(), ctx.clone());
                 return;
             }
+            Command::AskForRun => {
+                dialogs::ask_to_open(Ask::Run, self.session.commands(), ctx.clone());
+                return;
+            }
             Command::SaveScript(_) => {
                 self.saving = Some(SaveForm::new(Saved::Script));
                 return;
@@ -217,6 +221,7 @@ impl Workbench {
             Deed::Start => self.show_start = !self.show_start,
             Deed::OpenFile => dialogs::ask_to_open(Ask::File, self.session.commands(), ctx.clone()),
             Deed::OpenFolder => dialogs::ask_to_open(Ask::Folder, self.session.commands(), ctx.clone()),
+            Deed::OpenRun => dialogs::ask_to_open(Ask::Run, self.session.commands(), ctx.clone()),
             Deed::OpenAtlas => dialogs::ask_to_open(Ask::Atlas, self.session.commands(), ctx.clone()),
             Deed::AtlasLayout => {
                 self.show_start = false;

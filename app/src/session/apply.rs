@@ -26,6 +26,14 @@ impl Session {
             Command::OpenModel(spec) if Path::new(&spec).join("atlas.json").is_file() => {
                 self.apply(Command::OpenAtlas(PathBuf::from(spec)));
             }
+            Command::OpenModel(spec) if Path::new(&spec).join(golgi_sae::train::RUN).is_file() => {
+                self.apply(Command::OpenRun(PathBuf::from(spec)));
+            }
+            Command::OpenRun(folder) => {
+                self.runs.open(folder);
+                self.window_requests.push(Command::ShowPanel("runs"));
+            }
+            Command::CloseRun(folder) => self.runs.close(&folder),
             Command::OpenAtlas(folder) => {
                 self.atlas = AtlasState { folder: Some(folder.clone()), ..AtlasState::default() };
                 self.atlas.open.begin();
@@ -106,6 +114,7 @@ impl Session {
             | Command::ExportPanelPng { .. }
             | Command::ShowPanel(_)
             | Command::AskForAtlas
+            | Command::AskForRun
             | Command::AskToBuildAtlas => {
                 self.window_requests.push(command);
             }

@@ -53,6 +53,12 @@ pub enum Command {
     ReloadAtlas,
     /// Closes the atlas.
     CloseAtlas,
+    /// Follows the training run in a folder.
+    OpenRun(PathBuf),
+    /// No longer follows it.
+    CloseRun(PathBuf),
+    /// Asks for the folder of a training run, in a dialog.
+    AskForRun,
     /// Opens a panel and brings it to the front.
     ShowPanel(&'static str),
     /// Asks for the folder of an atlas, in a dialog.

@@ -23,6 +23,7 @@ pub mod notice;
 pub mod notices;
 pub mod recent;
 pub mod results;
+pub mod runs;
 pub mod script_export;
 pub mod selection;
 pub mod settings;
@@ -48,6 +49,7 @@ use notice::Notice;
 use notices::Notices;
 use recent::Recent;
 use results::ResultKind;
+use runs::Runs;
 use selection::Selection;
 use settings::Settings;
 use undo::UndoStack;
@@ -64,6 +66,8 @@ pub struct Session {
     pub atlas: AtlasState,
     /// The atlas that is being built, or was to be.
     pub build: Option<Build>,
+    /// Training runs that are followed.
+    pub runs: Runs,
     /// What is running.
     pub jobs: Jobs,
     /// What there is to tell.
@@ -103,6 +107,7 @@ impl Session {
             hover: Selection::default(),
             atlas: AtlasState::default(),
             build: None,
+            runs: Runs::default(),
             jobs: Jobs::default(),
             notices: Notices::default(),
             recent: Recent::default(),

@@ -10,6 +10,7 @@ mod live;
 mod model;
 mod neurons;
 mod prompt;
+mod runs;
 mod shell;
 mod stage;
 mod unit;

@@ -21,6 +21,7 @@ mod map;
 mod model;
 mod neurons;
 mod prompt;
+mod runs;
 mod unit;
 
 /// What a panel sees of the program while it draws a frame.
@@ -113,5 +114,6 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(atlas::AtlasPanel::default()),
         Box::new(map::MapPanel::default()),
         Box::new(corpus::CorpusPanel::default()),
+        Box::new(runs::RunsPanel::default()),
     ]
 }

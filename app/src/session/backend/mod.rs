@@ -12,6 +12,7 @@ mod compute;
 mod generate;
 mod open;
 mod reader;
+mod runs;
 mod slot;
 
 use std::path::PathBuf;
@@ -108,6 +109,7 @@ pub struct Backend {
     slots: Slots,
     desk: atlas::Desk,
     building: Option<build::Building>,
+    follower: runs::Follower,
 }
 
 #[derive(Default)]
@@ -129,7 +131,19 @@ impl Backend {
         let host = ModelHost::start(Arc::clone(&wake));
         let (opening, fetching, generating, slots) = (None, Vec::new(), None, Slots::default());
         let desk = atlas::Desk::start(Arc::clone(&wake));
-        Backend { host, options, wake, model: 0, opening, fetching, generating, slots, desk, building: None }
+        Backend {
+            host,
+            options,
+            wake,
+            model: 0,
+            opening,
+            fetching,
+            generating,
+            slots,
+            desk,
+            building: None,
+            follower: runs::Follower::default(),
+        }
     }
 
     /// Carries out a command that concerns the model's thread.
@@ -157,6 +171,7 @@ impl Backend {
         self.update_generating(session);
         self.update_building(session);
         self.update_atlas(session);
+        self.update_runs(session);
         self.update_results(session);
     }
 
