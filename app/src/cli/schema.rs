@@ -278,6 +278,48 @@ pub const SCHEMAS: &[Schema] = &[
         fields: &[("steered", "object", "edits, plain, steered, control, control_latents, kl, control_kl")],
     },
     Schema {
+        name: "golgi.sae.info/1",
+        about: "golgi sae info DIR --json",
+        fields: &[
+            ("folder", "text", "of the dictionary"),
+            (
+                "config",
+                "object",
+                "dictionary.json: architecture, inputs, outputs, latents, conventions, conversions, training",
+            ),
+            ("parameters", "number", "how many"),
+            ("bytes", "number", "of the weights on disk"),
+            ("skip", "truth", "whether it has a skip connection"),
+            ("decoder_lengths", "object", "of decoder rows: min, mean, max"),
+            ("thresholds", "object?", "of latents: min, mean, max"),
+        ],
+    },
+    Schema {
+        name: "golgi.sae.import/1",
+        about: "golgi sae import PATH … --json",
+        fields: &[
+            ("path", "text", "as typed"),
+            ("format", "text", "the form it was read as"),
+            ("out", "text", "the folder that was written"),
+            (
+                "dictionaries",
+                "list",
+                "folder, summary, architecture, latents, inputs, outputs, model?, conversions (what was changed, in sentences)",
+            ),
+        ],
+    },
+    Schema {
+        name: "golgi.sae.export/1",
+        about: "golgi sae export DIR … --json",
+        fields: &[
+            ("dictionary", "text", "its folder"),
+            ("format", "text", "the form it was written in"),
+            ("out", "text", "the folder that was written"),
+            ("bytes", "number", "of its files"),
+            ("conversions", "list", "what was changed, in sentences"),
+        ],
+    },
+    Schema {
         name: "golgi.run/1",
         about: "golgi run SCRIPT.toml --json",
         fields: &[

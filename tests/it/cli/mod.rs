@@ -13,6 +13,7 @@ mod models;
 mod prompt;
 mod report;
 mod run;
+mod sae;
 mod sae_train;
 
 use std::path::{Path, PathBuf};

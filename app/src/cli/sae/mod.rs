@@ -1,9 +1,13 @@
-//! `golgi sae`: sparse dictionaries – train them, judge them, use them.
+//! `golgi sae`: sparse dictionaries – train them, judge them, use them, exchange them with other libraries.
 
 mod eval;
+mod exchange;
+mod info;
 mod prompt;
 mod steer;
 mod train;
+
+use std::path::PathBuf;
 
 use golgi_data::dictionary::Config;
 
@@ -28,6 +32,15 @@ enum What {
     Prompt(prompt::Args),
     /// Generate with latents changed, beside a generation without and a control
     Steer(steer::Args),
+    /// Show what a dictionary is: architecture, sites, conventions, where it comes from
+    Info {
+        /// The folder of the dictionary
+        dir: PathBuf,
+    },
+    /// Read a dictionary of another library: SAELens, sparsify, dictionary_learning, Gemma Scope, Llama Scope, circuit-tracer
+    Import(exchange::Import),
+    /// Write a dictionary for another library: SAELens, sparsify
+    Export(exchange::Export),
 }
 
 pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
@@ -36,6 +49,9 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
         What::Eval(args) => eval::run(work, &args),
         What::Prompt(args) => prompt::run(work, args),
         What::Steer(args) => steer::run(work, args),
+        What::Info { dir } => info::run(work, &dir),
+        What::Import(args) => exchange::import(work, &args),
+        What::Export(args) => exchange::export(work, &args),
     }
 }
 
