@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use golgi_data::atlas::is_atlas;
 use golgi_data::unit::Unit;
 
 use super::Session;
@@ -23,7 +24,7 @@ impl Session {
             Command::Hover(hover) => self.hover.merge(&hover),
             Command::Want(kinds) => self.wanted = kinds,
             // Whatever names a folder may name an atlas: a dropped one, a recent one, one on the command line.
-            Command::OpenModel(spec) if Path::new(&spec).join("atlas.json").is_file() => {
+            Command::OpenModel(spec) if is_atlas(Path::new(&spec)) => {
                 self.apply(Command::OpenAtlas(PathBuf::from(spec)));
             }
             Command::OpenModel(spec) if Path::new(&spec).join(golgi_sae::train::RUN).is_file() => {

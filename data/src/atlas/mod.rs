@@ -28,7 +28,7 @@ use std::path::PathBuf;
 pub use bins::Bins;
 pub use manifest::{ATLAS_SCHEMA, Band, LabelCount, Manifest, Provisional, Tracked, UnitGroup, UnitKind};
 pub use page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
-pub use reader::{Atlas, atlases, provisional_folder};
+pub use reader::{Atlas, atlases, is_atlas, provisional_folder};
 
 use crate::tables::TableError;
 

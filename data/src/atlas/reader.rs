@@ -40,6 +40,11 @@ fn locate(folder: &Path) -> Result<(PathBuf, Manifest), AtlasError> {
     }
 }
 
+/// Whether `folder` is meant to hold an atlas: a finished one, or one that is being built.
+pub fn is_atlas(folder: &Path) -> bool {
+    ["atlas.json", "build.json"].iter().any(|name| folder.join(name).is_file())
+}
+
 /// An atlas folder that was opened.
 #[derive(Debug)]
 pub struct Atlas {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use golgi_analysis::atlas::{BuildEstimate, BuildOptions, build, check, check_writable, estimate};
-use golgi_data::atlas::Manifest;
+use golgi_data::atlas::{Manifest, is_atlas};
 use golgi_data::context::bytes_text;
 use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus, Split};
 use serde_json::json;
@@ -171,7 +171,7 @@ fn check_folder(args: &Args) -> anyhow::Result<()> {
             false => Ok(()),
         };
     };
-    let known = args.out.join("atlas.json").is_file() || args.out.join("build.json").is_file();
+    let known = is_atlas(&args.out);
     if !known && entries.next().is_some() {
         return Err(failure(format!("`{dir}` holds other files; name a new folder for the atlas")));
     }

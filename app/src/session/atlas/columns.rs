@@ -161,6 +161,13 @@ pub struct UnitTable {
 }
 
 impl UnitTable {
+    /// Puts the texts in order beforehand: of a million rows that takes a good part of a second for each column.
+    pub fn rank_texts(&self) {
+        for column in self.columns.iter().filter(|column| matches!(column.values, Values::Texts(_))) {
+            column.sortable(self.rows);
+        }
+    }
+
     /// Takes in the table of units and, if they have been looked for, that of families.
     ///
     /// # Errors
@@ -399,4 +406,25 @@ fn choices(texts: &StringArray) -> Option<Values> {
     }
     // A few units with a text each are no choice.
     (names.len() <= 8 || names.len() * 4 <= texts.len()).then_some(Values::Choices(names, codes))
+}
+
+#[cfg(test)]
+mod tests {
+    use golgi_data::tables::Columns;
+
+    use super::*;
+
+    #[test]
+    fn texts_are_put_in_order_beforehand() {
+        let texts: Vec<String> = (0..100).map(|row| format!("{:02}", row * 37 % 100)).collect();
+        let group =
+            UnitGroup { kind: UnitKind::Neuron, layer: 0, site: "blocks.0.mlp.hook_post".into(), start: 0, count: 100 };
+        let units = Columns::new().f32("max", vec![1.0; 100]).text("top_promoted", texts.clone()).build().unwrap();
+        let table = UnitTable::new(vec![group], &units, None).unwrap();
+        let column = &table.columns[table.index_of("top_promoted").unwrap()];
+        assert!(column.ranks.get().is_none());
+        table.rank_texts();
+        let expected: Vec<f32> = texts.iter().map(|text| text.parse().unwrap()).collect();
+        assert_eq!(column.ranks.get(), Some(&expected));
+    }
 }

@@ -41,7 +41,12 @@ impl OpenAtlas {
     pub fn read(atlas: Atlas) -> Result<OpenAtlas, golgi_data::atlas::AtlasError> {
         let families = if atlas.has_families() { Some(atlas.table("families")?) } else { None };
         let units = UnitTable::new(atlas.manifest().groups.clone(), atlas.units()?, families.as_ref())?;
-        Ok(OpenAtlas { atlas: Arc::new(atlas), units: Arc::new(units) })
+        let units = Arc::new(units);
+        // A thread of its own and not one of the pool, whose threads must never wait for each other. Without it, the first who
+        // sorts by a text waits.
+        let table = Arc::clone(&units);
+        drop(std::thread::Builder::new().name("rank texts".to_owned()).spawn(move || table.rank_texts()));
+        Ok(OpenAtlas { atlas: Arc::new(atlas), units })
     }
 
     /// What it says of itself.

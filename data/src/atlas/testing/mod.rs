@@ -168,7 +168,7 @@ fn unit_interval(parts: &[u64]) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Atlas, AtlasError, atlases, provisional_folder};
+    use super::super::{Atlas, AtlasError, atlases, is_atlas, provisional_folder};
     use super::*;
 
     #[test]
@@ -195,6 +195,7 @@ mod tests {
         let open = || Atlas::open(&folder);
         assert!(matches!(open(), Err(AtlasError::NoAtlas { .. })));
         std::fs::write(folder.join("build.json"), "{}").unwrap();
+        assert!(is_atlas(&folder) && !is_atlas(base.path()));
         assert!(matches!(open(), Err(AtlasError::Begun { .. })));
         let so_far = provisional_folder(&folder);
         std::fs::create_dir(&so_far).unwrap();
