@@ -190,6 +190,9 @@ fn rows(
         model.model.forward(&batch, &mut capture, ForwardOptions::default())?;
         let trace = capture.into_trace(sequences)?;
         for (sites, to) in [(inputs, &mut x), (outputs, &mut y)] {
+            if sites.is_empty() {
+                continue;
+            }
             let parts: Vec<Tensor> = sites
                 .iter()
                 .map(|site| -> std::result::Result<Tensor, SaeError> {

@@ -201,12 +201,6 @@ fn harvest(work: &Work, script: &TrainScript, out: &Path) -> anyhow::Result<()> 
     let corpus = Corpus::open(&script.corpus, &CorpusOptions::default())?;
     let model = work.open(&script.model)?;
     let params = script.harvest()?;
-    for job in script.jobs(work.global.seed())? {
-        for site in job.inputs.iter().chain(&job.outputs) {
-            let site = site.parse().map_err(|error| failure(format!("{error}")))?;
-            model.model.site(&site).map_err(|error| suggest::with_sites(error, &model.model))?;
-        }
-    }
     let watch = work.watch();
     let corpus = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
     let harvest = Harvest::begin(&model, &corpus, &params, out, true, &work.ctx).map_err(|error| match error {

@@ -62,17 +62,15 @@ impl Panel for RunsPanel {
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
         let runs = ctx.session.runs.list();
         if runs.is_empty() {
+            if ui.button("Open a run…").clicked() {
+                ctx.send(Command::AskForRun);
+            }
             placeholder::empty(
                 ui,
                 "No training run is open",
                 "Train a dictionary with `golgi sae train smollm2 --corpus starter --site blocks.15.hook_resid_post --out run`, then open the \
                  folder `run` here; it may still be running.",
             );
-            ui.vertical_centered(|ui| {
-                if ui.button("Open a run…").clicked() {
-                    ctx.send(Command::AskForRun);
-                }
-            });
             return;
         }
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {

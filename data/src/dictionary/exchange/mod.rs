@@ -62,6 +62,9 @@ const MAX_ENTRIES: usize = 200;
 
 type Sink<'a> = dyn FnMut(Dictionary) -> Result<(), ExchangeError> + 'a;
 
+/// Writes a dictionary into a folder.
+type Write = fn(&Dictionary, &Path) -> Result<(), ExchangeError>;
+
 /// A form of dictionaries on disk.
 pub struct Format {
     /// Its name in commands and files.
@@ -72,7 +75,7 @@ pub struct Format {
     pub files: &'static str,
     recognise: fn(&Path) -> bool,
     read: fn(&Source<'_>, &mut Sink<'_>) -> Result<(), ExchangeError>,
-    write: Option<fn(&Dictionary, &Path) -> Result<(), ExchangeError>>,
+    write: Option<Write>,
 }
 
 impl Format {
