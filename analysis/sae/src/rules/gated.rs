@@ -74,16 +74,17 @@ impl Gated {
     fn add_magnitudes(&self, work: &mut Work<'_>, codes: &Codes, gates: &Codes, by_magnitude: &[f32], dz: &mut [f32]) {
         for row in 0..codes.len() {
             let mut gate = gates.starts[row];
-            for place in codes.starts[row]..codes.starts[row + 1] {
-                while gates.latents[gate] != codes.latents[place] {
+            let places = codes.starts[row]..codes.starts[row + 1];
+            for (latent, pulled) in codes.latents[places.clone()].iter().zip(&by_magnitude[places]) {
+                while gates.latents[gate] != *latent {
                     gate += 1;
                 }
-                let at = codes.latents[place] as usize;
+                let at = *latent as usize;
                 let scale = work.parameters.log_scale[at].exp();
                 let projection = gates.values[gate] - work.parameters.encoder_bias[at];
-                work.gradient.magnitude_bias[at] += by_magnitude[place];
-                work.gradient.log_scale[at] += by_magnitude[place] * scale * projection;
-                dz[gate] += by_magnitude[place] * scale;
+                work.gradient.magnitude_bias[at] += pulled;
+                work.gradient.log_scale[at] += pulled * scale * projection;
+                dz[gate] += pulled * scale;
             }
         }
     }

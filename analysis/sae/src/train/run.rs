@@ -401,7 +401,7 @@ impl<'a> Running<'a> {
             state: self.trainer.state.clone(),
             place: self.rows.place(),
             digest: self.digest.clone(),
-            since: self.sums.iter().map(StepReport::to_bits).collect(),
+            since: self.sums.iter().map(|step| step.to_bits()).collect(),
             fired: self.fired.clone(),
         };
         checkpoint::write(&self.folder.join(CHECKPOINT), &self.trainer, &header)

@@ -33,7 +33,7 @@ pub struct StepReport {
 }
 
 impl StepReport {
-    pub(super) fn to_bits(&self) -> [u64; 10] {
+    pub(super) fn to_bits(self) -> [u64; 10] {
         let Loss { total, reconstruction, sparsity, auxiliary } = self.loss;
         let numbers =
             [total, reconstruction, sparsity, auxiliary, self.l0, self.explained, self.dead, self.rate, self.gradient];

@@ -117,9 +117,9 @@ impl Written<'_> {
             return Ok(());
         }
         if let Some(first) = self.waiting.take() {
-            self.into_own_folder(&first)?;
+            self.write_to_own_folder(&first)?;
         }
-        self.into_own_folder(&dictionary)
+        self.write_to_own_folder(&dictionary)
     }
 
     fn last(&mut self) -> Result<(), ExchangeError> {
@@ -129,7 +129,7 @@ impl Written<'_> {
         }
     }
 
-    fn into_own_folder(&mut self, dictionary: &Dictionary) -> Result<(), ExchangeError> {
+    fn write_to_own_folder(&mut self, dictionary: &Dictionary) -> Result<(), ExchangeError> {
         let layer = dictionary.config.inputs.first().and_then(|part| part.site.parse::<Site>().ok()?.layer());
         let name = layer.map_or_else(|| self.folders.len().to_string(), |layer| layer.to_string());
         self.write(dictionary, self.out.join(format!("layer_{name}")))
