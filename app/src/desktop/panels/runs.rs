@@ -51,7 +51,7 @@ impl Panel for RunsPanel {
     }
 
     fn icon(&self) -> &'static str {
-        icons::CHART_LINE
+        icons::CHART_BAR
     }
 
     fn help(&self) -> &'static str {
@@ -134,7 +134,7 @@ impl RunsPanel {
         ui.horizontal(|ui| {
             let mut shown = !self.hidden.contains(&key);
             let color = self.color(ctx.session.runs.list(), followed, course);
-            ui.label(RichText::new("●").color(color));
+            ui.label(RichText::new("•").size(20.0).color(color));
             let name = text::visible(&course.name);
             if ui.checkbox(&mut shown, text::shortened(&name, 40)).changed() {
                 self.hidden.retain(|hidden| *hidden != key);

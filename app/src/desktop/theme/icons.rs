@@ -73,7 +73,6 @@ icons! {
     CHECK = "\u{e182}",
     PENCIL_SIMPLE = "\u{e3b4}",
     CHART_BAR = "\u{e150}",
-    CHART_LINE = "\u{e154}",
     LAYOUT = "\u{e6d6}",
     SELECTION = "\u{e69a}",
     LASSO = "\u{edc6}",
