@@ -19,7 +19,9 @@
 //! let folder = tempfile::tempdir()?;
 //! exchange::write(&dictionary, Format::find("sae_lens")?, folder.path())?;
 //! assert_eq!(exchange::detect(folder.path())?.name, "sae_lens");
-//! assert_eq!(exchange::read(folder.path(), &Options::default())?, [dictionary]);
+//! let read = exchange::read(folder.path(), &Options::default())?;
+//! assert_eq!(read[0].encoder, dictionary.encoder);
+//! assert_eq!(read[0].config.source.as_deref(), Some("sae_lens"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
