@@ -99,6 +99,8 @@ struct Stage {
 #[derive(Debug, Default)]
 struct Shared {
     done: AtomicU64,
+    /// Where the work stops by itself; 0: nowhere.
+    stop_at: AtomicU64,
     stage: Mutex<Stage>,
     warnings: Mutex<Vec<String>>,
 }
@@ -143,7 +145,17 @@ impl RunContext {
 
     /// Notes that `n` more units of work are done.
     pub fn advance(&self, n: u64) {
-        self.shared.done.fetch_add(n, Ordering::Relaxed);
+        let done = self.shared.done.fetch_add(n, Ordering::Relaxed) + n;
+        let stop_at = self.shared.stop_at.load(Ordering::Relaxed);
+        if stop_at > 0 && done >= stop_at {
+            self.cancel();
+        }
+    }
+
+    /// Asks the work to stop by itself once `done` units of a stage are done (0: never), as if somebody had watched and
+    /// cancelled it at that very moment.
+    pub fn cancel_at(&self, done: u64) {
+        self.shared.stop_at.store(done, Ordering::Relaxed);
     }
 
     /// How far the work has come.
@@ -194,6 +206,17 @@ mod tests {
         assert!(ctx.warnings().is_empty() && part.check().is_ok());
         ctx.cancel();
         assert!(part.check().is_err());
+    }
+
+    #[test]
+    fn work_stops_by_itself_where_it_was_told_to() {
+        let ctx = RunContext::new(0);
+        ctx.cancel_at(3);
+        ctx.stage("all", 10);
+        ctx.advance(2);
+        assert!(ctx.check().is_ok());
+        ctx.clone().advance(1);
+        assert!(ctx.check().is_err());
     }
 
     #[test]

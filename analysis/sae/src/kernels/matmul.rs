@@ -68,3 +68,42 @@ pub fn times_transposed_plus(out: &mut [f32], a: &[f32], b: &[f32], bias: &[f32]
     let _ = read(bias, 1, m)?.f_addmm_out(&write(out, n, m)?, &read(a, n, d)?, &product)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The same numbers at another address give the same bits; otherwise no run could be resumed exactly.
+    #[test]
+    fn results_do_not_depend_on_where_numbers_lie() {
+        for (n, m, d) in [(200, 16, 6), (700, 60, 24), (1024, 128, 64), (37, 300, 576)] {
+            let numbers = |count: usize, seed: usize| -> Vec<f32> {
+                (0..count).map(|at| ((at * 7919 + seed * 104_729) % 9973) as f32 / 9973.0 - 0.5).collect()
+            };
+            let (a, b, c, bias) = (numbers(n * d, 1), numbers(m * d, 2), numbers(n * m, 3), numbers(m, 4));
+            let at = |offset: usize, values: &[f32]| [vec![0.0; offset], values.to_vec()].concat();
+            let mut all: Vec<Vec<Vec<f32>>> = Vec::new();
+            for offset in 0..16 {
+                let (a, b, c, bias) = (at(offset, &a), at(offset * 3, &b), at(offset * 5, &c), at(offset * 7, &bias));
+                let (a, b, c, bias) = (&a[offset..], &b[offset * 3..], &c[offset * 5..], &bias[offset * 7..]);
+                let mut outs = vec![
+                    vec![0.0; offset + n * m],
+                    vec![0.0; offset + n * d],
+                    vec![0.5; offset + m * d],
+                    vec![0.0; offset + n * m],
+                ];
+                times_transposed(&mut outs[0][offset..], a, b, d).unwrap();
+                times(&mut outs[1][offset..], c, b, m).unwrap();
+                add_transposed_times(&mut outs[2][offset..], c, a, n).unwrap();
+                times_transposed_plus(&mut outs[3][offset..], a, b, bias, d).unwrap();
+                all.push(outs.into_iter().map(|out| out[offset..].to_vec()).collect());
+            }
+            for (offset, outs) in all.iter().enumerate() {
+                for (product, (out, first)) in outs.iter().zip(&all[0]).enumerate() {
+                    let off = out.iter().zip(first).filter(|(one, other)| one.to_bits() != other.to_bits()).count();
+                    assert_eq!(off, 0, "{n} x {m} x {d}, product {product}, offset {offset}");
+                }
+            }
+        }
+    }
+}

@@ -76,20 +76,12 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     all
 }
 
-/// Stops a run after some steps of all its dictionaries together, from another thread's point of view at any moment.
+/// Stops a run after some steps of all its dictionaries together.
 fn run_for(store: &Store, out: &Path, steps: u64) {
     let ctx = RunContext::new(0);
-    let watched = ctx.clone();
-    let stopper = std::thread::spawn(move || {
-        while watched.progress().done < steps {
-            std::thread::yield_now();
-        }
-        watched.cancel();
-    });
+    ctx.cancel_at(steps);
     let report = run(store, jobs(), options(), out, true, &ctx).unwrap();
-    ctx.advance(1000);
-    stopper.join().unwrap();
-    assert!(report.steps > 0);
+    assert!(report.stopped && report.steps == steps);
 }
 
 #[test]
