@@ -1,7 +1,8 @@
 //! Sites: the named points of a model where activations can be read and changed.
 //!
 //! The canonical text form is TransformerLens' (`blocks.5.mlp.hook_post`). Networks without that convention, such as
-//! CNNs, use the module path of their reference implementation (`layer3.0.conv2`), which parses as [`Site::Module`].
+//! CNNs, use the module path of their reference implementation (`layer3.0.conv2`), which parses as [`Site::Module`]. What a sparse
+//! dictionary makes of a site is a site too, [`Site::Latents`].
 //!
 //! ```
 //! use golgi_data::site::{BlockPoint, Site, SitePattern};
@@ -64,6 +65,8 @@ pub enum Site {
     Logits,
     /// Any other point, by its module path.
     Module(String),
+    /// `SITE.hook_sae_acts_post`: the latents of a dictionary that reads `SITE`, `[batch, pos, latents]`; no point of the model itself.
+    Latents(Box<Site>),
 }
 
 macro_rules! block_points {
@@ -151,10 +154,17 @@ impl Site {
         Site::Block { layer, point }
     }
 
-    /// The layer this site belongs to, if it lies in a block.
+    /// The latents of a dictionary that reads this site.
+    #[must_use]
+    pub fn latents(&self) -> Site {
+        Site::Latents(Box::new(self.clone()))
+    }
+
+    /// The layer this site belongs to, if it lies in a block; for latents that of what they are read from.
     pub fn layer(&self) -> Option<u32> {
         match self {
             Site::Block { layer, .. } => Some(*layer),
+            Site::Latents(read) => read.layer(),
             _ => None,
         }
     }
@@ -167,6 +177,9 @@ impl Site {
         }
     }
 }
+
+/// What follows the name of a site in that of its latents.
+const LATENTS: &str = ".hook_sae_acts_post";
 
 const PLAIN: &[(&str, Site)] = &[
     ("hook_embed", Site::Embed),
@@ -184,6 +197,7 @@ impl fmt::Display for Site {
         match self {
             Site::Block { layer, point } => write!(f, "blocks.{layer}.{}", point.name()),
             Site::Module(path) => f.write_str(path),
+            Site::Latents(read) => write!(f, "{read}{LATENTS}"),
             plain => {
                 let name = PLAIN.iter().find(|(_, site)| site == plain).map_or("", |(name, _)| name);
                 f.write_str(name)
@@ -199,6 +213,13 @@ impl FromStr for Site {
         let unknown = || SiteError::Name(text.chars().take(MAX_NAME_BYTES).collect());
         if let Some((_, site)) = PLAIN.iter().find(|(name, _)| *name == text) {
             return Ok(site.clone());
+        }
+        if let Some(read) = text.strip_suffix(LATENTS) {
+            return match read.parse() {
+                // Latents of latents are nobody's.
+                Ok(Site::Latents(_)) | Err(_) => Err(unknown()),
+                Ok(site) => Ok(Site::latents(&site)),
+            };
         }
         if let Some((layer, name)) = text.strip_prefix("blocks.").and_then(|rest| rest.split_once('.'))
             && let Some(point) = BlockPoint::ALL.iter().find(|point| point.name() == name)

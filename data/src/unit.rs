@@ -1,4 +1,4 @@
-//! Units: one neuron, head, channel or residual dimension, with an address that can be copied and pasted.
+//! Units: one neuron, head, channel, residual dimension or latent of a dictionary, with an address that can be copied and pasted.
 //!
 //! ```
 //! use golgi_data::unit::Unit;
@@ -7,6 +7,8 @@
 //! assert_eq!(neuron.to_string(), "blocks.5.mlp.hook_post:123");
 //! let head: Unit = "L18H6".parse()?;
 //! assert_eq!(head.to_string(), "blocks.18.attn.hook_z:6");
+//! let latent: Unit = "L15F99".parse()?;
+//! assert_eq!(latent.to_string(), "blocks.15.hook_resid_post.hook_sae_acts_post:99");
 //! # Ok::<(), golgi_data::unit::UnitError>(())
 //! ```
 
@@ -20,7 +22,7 @@ use crate::site::{BlockPoint, Site};
 /// A unit address that cannot be understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is not the address of a unit; write `blocks.5.mlp.hook_post:123`, or `L5N123` for a neuron and `L18H6` for a head"
+    "`{0}` is not the address of a unit; write `blocks.5.mlp.hook_post:123`, or `L5N123` for a neuron, `L18H6` for a head and `L15F99` for a latent"
 )]
 pub struct UnitError(pub String);
 
@@ -49,11 +51,20 @@ impl Unit {
         Unit::new(Site::block(layer, BlockPoint::Z), index)
     }
 
-    /// The short form `L5N123` or `L18H6` where there is one, else the whole address.
+    /// Latent `index` of a dictionary of the residual stream behind `layer`.
+    pub fn latent(layer: u32, index: u32) -> Unit {
+        Unit::new(Site::block(layer, BlockPoint::ResidPost).latents(), index)
+    }
+
+    /// The short form `L5N123`, `L18H6` or `L15F99` where there is one, else the whole address.
     pub fn short(&self) -> String {
         match &self.site {
             Site::Block { layer, point: BlockPoint::MlpPost } => format!("L{layer}N{}", self.index),
             Site::Block { layer, point: BlockPoint::Z } => format!("L{layer}H{}", self.index),
+            Site::Latents(read) => match **read {
+                Site::Block { layer, point: BlockPoint::ResidPost } => format!("L{layer}F{}", self.index),
+                _ => self.to_string(),
+            },
             _ => self.to_string(),
         }
     }
@@ -75,11 +86,12 @@ impl FromStr for Unit {
             return Ok(Unit::new(site, index.parse().map_err(|_| unknown())?));
         }
         let rest = text.strip_prefix(['L', 'l']).ok_or_else(unknown)?;
-        let at = rest.find(['N', 'n', 'H', 'h']).ok_or_else(unknown)?;
+        let at = rest.find(['N', 'n', 'H', 'h', 'F', 'f']).ok_or_else(unknown)?;
         let (layer, index) =
             (rest[..at].parse().map_err(|_| unknown())?, rest[at + 1..].parse().map_err(|_| unknown())?);
         Ok(match rest.as_bytes()[at] {
             b'N' | b'n' => Unit::neuron(layer, index),
+            b'F' | b'f' => Unit::latent(layer, index),
             _ => Unit::head(layer, index),
         })
     }
@@ -108,6 +120,12 @@ mod tests {
     fn addresses_and_short_forms() {
         assert_eq!("l5n1".parse::<Unit>(), Ok(Unit::neuron(5, 1)));
         assert_eq!(Unit::head(18, 6).short(), "L18H6");
+        let latent = Unit::latent(15, 99);
+        assert_eq!((latent.short().parse(), latent.to_string().parse()), (Ok(latent.clone()), Ok(latent.clone())));
+        assert_eq!(latent.site.layer(), Some(15));
+        assert!(format!("{}.hook_sae_acts_post:1", latent.site).parse::<Unit>().is_err());
+        let early = Unit::new(Site::Embed.latents(), 3);
+        assert_eq!((early.short(), early.short().parse()), ("hook_embed.hook_sae_acts_post:3".into(), Ok(early)));
         for bad in ["", "L", "LN", "L5", "L5N", "5N1", "blocks.5.mlp.hook_post", "blocks.5.mlp.hook_post:-1", "L5é1"] {
             assert!(bad.parse::<Unit>().is_err(), "{bad}");
         }

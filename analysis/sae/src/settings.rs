@@ -58,12 +58,21 @@ pub struct Settings {
     pub auxiliary_k: Option<u32>,
     /// Dead latents are begun anew every so many steps (Standard, Gated); `None`: never.
     pub resample_every: Option<u64>,
+    /// Rows whose norm is above this many times the median norm are left out: attention sinks and other massive activations would be
+    /// all that a squared error sees (`max_activation_norm_multiple` of dictionary_learning). `None`: every row is used.
+    #[serde(default = "usual_max_norm")]
+    pub max_norm: Option<f64>,
     /// Divide activations by √E‖x‖², so that settings do not depend on their scale. Folded back into the scale of the dictionary.
     pub normalise: bool,
     /// Start b_dec at the geometric median of the first batch, else at 0.
     pub median_bias: bool,
     /// Of the initial weights and of the order of rows.
     pub seed: u64,
+}
+
+/// The value of [`Settings::max_norm`] where nothing else is said.
+fn usual_max_norm() -> Option<f64> {
+    Some(10.0)
 }
 
 /// How many active latents are aimed at unless the user says otherwise.
@@ -101,6 +110,7 @@ impl Settings {
             auxiliary: if keeps_k { 1.0 / 32.0 } else { 0.0 },
             auxiliary_k: None,
             resample_every: None,
+            max_norm: usual_max_norm(),
             normalise: true,
             median_bias: keeps_k,
             seed: 0,
@@ -151,6 +161,11 @@ impl Settings {
             [("rate", self.rate), ("bandwidth", self.bandwidth.into()), ("threshold", self.threshold.into())];
         if let Some((name, value)) = positive.into_iter().find(|(_, value)| !(value.is_finite() && *value > 0.0)) {
             return wrong(format!("{name} is {value}; it must be above 0"));
+        }
+        if let Some(multiple) = self.max_norm
+            && !(multiple.is_finite() && multiple >= 1.0)
+        {
+            return wrong(format!("max_norm is {multiple}; it counts in median norms and must be at least 1"));
         }
         let shares = [("beta1", self.adam.beta1), ("beta2", self.adam.beta2), ("decay", self.decay as f32)];
         if let Some((name, value)) = shares.into_iter().find(|(_, value)| !(0.0..=1.0).contains(value)) {

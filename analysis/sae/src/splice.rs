@@ -1,6 +1,6 @@
 //! A dictionary inside a model: activations replaced by their reconstructions, and latents changed.
 
-use golgi_data::dictionary::Codes;
+use golgi_data::dictionary::{Codes, Domain};
 use golgi_data::site::Site;
 use golgi_probes::{Kind, PassInfo, ProbeError, Tap, Tensor};
 use serde::{Deserialize, Serialize};
@@ -50,13 +50,14 @@ pub struct Splice<'a> {
     site: Site,
     replacement: Replacement,
     edits: Vec<(u32, LatentEdit)>,
-    /// Whether the first position is left as it is.
-    skip_first: bool,
+    /// Rows of others are left as they are.
+    domain: Domain,
     offset: i64,
 }
 
 impl<'a> Splice<'a> {
-    /// A dictionary at its own site. The first position of a text is left as it is if the dictionary was made without.
+    /// A dictionary at its own site. Rows of which it has nothing to say (the first position of a text, massive activations) are left as
+    /// they are.
     ///
     /// # Errors
     /// If it is not an autoencoder of one site, or a latent is out of range.
@@ -80,7 +81,7 @@ impl<'a> Splice<'a> {
             let latents = config.latents;
             return Err(SaeError::Settings(format!("there is no latent {latent}; the dictionary has {latents}")));
         }
-        Ok(Splice { coder, site, replacement, edits, skip_first: config.skip_first, offset: 0 })
+        Ok(Splice { coder, site, replacement, edits, domain: config.domain(), offset: 0 })
     }
 
     /// The site.
@@ -160,10 +161,10 @@ impl Tap for Splice<'_> {
             SaeError::Probe(error) => error,
             other => ProbeError::Trace(other.to_string()),
         })?;
-        if self.skip_first && self.offset == 0 {
-            let first_of_each = (0..rows.len() / width).step_by(pos.max(1) as usize);
-            for row in first_of_each.map(|row| row * width..(row + 1) * width) {
-                out[row.clone()].copy_from_slice(&rows[row]);
+        for (index, (out, row)) in out.chunks_mut(width).zip(rows.chunks(width)).enumerate() {
+            let first = self.offset == 0 && index as i64 % pos.max(1) == 0;
+            if !self.domain.covers(first, row) {
+                out.copy_from_slice(row);
             }
         }
         Ok(Tensor::f_from_slice(&out)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?)

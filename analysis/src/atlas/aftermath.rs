@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use golgi_data::context::RunContext;
 use golgi_data::corpus::PackedCorpus;
-use golgi_probes::{OpenModel, Tensor};
+use golgi_probes::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -14,7 +14,9 @@ use super::examples::{BANDS, PER_BAND, TOP};
 use super::neighbours::Nearest;
 use super::plan::Plan;
 use super::run::plan;
-use super::units::{Units, kinds};
+use super::subject::Subject;
+use super::units::Units;
+use super::weights::has_vectors;
 use super::{BuildOptions, tables, weights};
 use crate::error::Result;
 
@@ -36,27 +38,26 @@ pub(super) struct Aftermath {
 impl Aftermath {
     /// Times a piece of each stage of a build that goes by the plan `full`.
     pub fn measure(
-        model: &OpenModel,
+        subject: &Subject,
         corpus: &PackedCorpus,
         options: &BuildOptions,
         full: &Plan,
         ctx: &RunContext,
     ) -> Result<Aftermath> {
-        let groups = kinds(model, options);
+        let groups = subject.groups(options);
         let units: f64 = groups.iter().map(|group| f64::from(group.count)).sum();
-        let dims = &model.model.dims;
-        let neurons = (model.model.blocks.len() * dims.d_mlp) as f64;
+        let vectors = groups.iter().filter(|group| has_vectors(group.kind)).map(|group| f64::from(group.count)).sum();
         let near = |count: f64, width: usize| {
             if options.neighbours == 0 { Ok(0.0) } else { near(count, width, options.neighbours) }
         };
         let slots = full.sample_len();
         ctx.check()?;
-        let tables = tables_per_unit(model, corpus, options, full)? * units;
+        let tables = tables_per_unit(subject, corpus, options, full)? * units;
         ctx.check()?;
         Ok(Aftermath {
             tables,
-            weights: weights::expected_seconds(model)?,
-            by_weights: near(neurons, dims.d_model)?,
+            weights: weights::expected_seconds(subject.model, vectors)?,
+            by_weights: near(vectors, subject.model.model.dims.d_model)?,
             by_correlation: if slots > 1 { near(units, slots)? } else { 0.0 },
         })
     }
@@ -83,7 +84,7 @@ pub(super) fn span(seconds: f64) -> Duration {
 }
 
 /// Seconds for the tables of one unit, by those of the last layer with made-up activations.
-fn tables_per_unit(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOptions, full: &Plan) -> Result<f64> {
+fn tables_per_unit(subject: &Subject, corpus: &PackedCorpus, options: &BuildOptions, full: &Plan) -> Result<f64> {
     let brief = BuildOptions {
         tokens: TOKENS as u64,
         batch_tokens: TOKENS,
@@ -91,8 +92,8 @@ fn tables_per_unit(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOpti
         correlation_slots: 0,
         ..options.clone()
     };
-    let short = plan(model, corpus, &brief)?;
-    let (mut units, mut counts) = (Units::last_layer(model, &short, &brief)?, Counts::new(&short));
+    let short = plan(subject, corpus, &brief)?;
+    let (mut units, mut counts) = (Units::some(subject, &short, &brief)?, Counts::new(&short));
     let batch = Batch::new(&short, &short.batches[0]);
     for group in &mut units.groups {
         let shape = [batch.contexts.len() as i64, batch.len as i64, i64::from(group.about.count)];
@@ -104,7 +105,7 @@ fn tables_per_unit(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOpti
     // A time is wanted, no tables; without a place for them there is none.
     let Ok(folder) = tempfile::tempdir() else { return Ok(0.0) };
     let start = Instant::now();
-    let source = tables::Source::new(model, &short, &brief, &counts);
+    let source = tables::Source::new(subject, &short, &brief, &counts);
     tables::so_far(&source, &units, folder.path(), &RunContext::new(0))?;
     let seconds = start.elapsed().as_secs_f64();
     // Few tokens give few examples, of which most of the time goes into.

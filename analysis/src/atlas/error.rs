@@ -35,6 +35,17 @@ pub enum BuildError {
         /// What it must be.
         expected: &'static str,
     },
+    /// A dictionary whose latents cannot be units here.
+    #[error("the dictionary `{source_name}` has no place in this atlas: {why}")]
+    Dictionary {
+        /// Where it lies.
+        source_name: String,
+        /// Why.
+        why: String,
+    },
+    /// Neither neurons nor heads nor anything else.
+    #[error("nothing is left to describe; ask for neurons, heads, residual dimensions or a dictionary's latents")]
+    NoUnits,
     /// The folder holds another atlas.
     #[error(
         "{folder} holds an atlas that was begun from another model, corpus or set of options ({what}); choose another folder, or delete it to start anew"

@@ -2,7 +2,6 @@
 
 use golgi_data::context::RunContext;
 use golgi_data::corpus::PackedCorpus;
-use golgi_probes::OpenModel;
 use serde::Serialize;
 
 use super::BuildOptions;
@@ -14,8 +13,9 @@ use super::examples::{BANDS, PER_BAND, REACH, TOP};
 use super::neighbours::ROWS;
 use super::plan::Plan;
 use super::run::{forward, plan};
-use super::units::{Units, count_blocks, kinds};
-use super::weights::ENDS;
+use super::subject::Subject;
+use super::units::{Units, count_blocks};
+use super::weights::{ENDS, has_vectors};
 use crate::error::Result;
 
 /// Tokens of the timed prefix.
@@ -47,30 +47,41 @@ pub struct BuildEstimate {
 ///
 /// # Errors
 /// As [`build`](super::build), files apart.
-pub fn estimate(
-    model: &OpenModel,
+pub fn estimate<'a>(
+    subject: impl Into<Subject<'a>>,
     corpus: &PackedCorpus,
     options: &BuildOptions,
     ctx: &RunContext,
 ) -> Result<BuildEstimate> {
+    let subject = &subject.into();
+    let model = subject.model;
     options.check(model.model.dims.n_ctx)?;
     ctx.stage("estimating", 0);
-    let full = plan(model, corpus, options)?;
-    let groups = kinds(model, options);
+    let full = plan(subject, corpus, options)?;
+    let groups = subject.groups(options);
     let units: u64 = groups.iter().map(|group| u64::from(group.count)).sum();
-    let neurons = count_blocks(&groups[..model.model.blocks.len()]) as u64;
-    let others = count_blocks(&groups) as u64 - neurons;
+    // Those with n-grams and weights come first.
+    let vectors = groups.partition_point(|group| has_vectors(group.kind));
+    let neurons = count_blocks(&groups[..vectors]) as u64;
+    let others = count_blocks(&groups[vectors..]) as u64;
+    // Dictionaries besides, and what they make of a batch.
+    let latents = subject.dictionaries.iter().map(|own| {
+        let dictionary = own.coder.dictionary();
+        let weights = dictionary.encoder.len() + dictionary.decoder.len();
+        4 * (weights + dictionary.config.latents as usize * options.batch_tokens * 2) as u64
+    });
+    let latents: u64 = latents.sum();
     let state = neurons * Block::bytes(&full, &options.bins, true) + others * Block::bytes(&full, &options.bins, false);
     let rows = (options.batch_tokens / full.longest).max(1);
     let pass = model.model.estimate(rows, full.longest, |_| false, false).total();
     // In the end, when the rest is gone: the sample in f32 twice, and a piece of the matrix of products.
     let last = units * 4 * (2 * full.sample_len() + ROWS) as u64;
-    let pass_seconds = pass_seconds(model, corpus, options, &full, ctx)?;
-    let after_seconds = Aftermath::measure(model, corpus, options, &full, ctx)?.seconds();
+    let pass_seconds = pass_seconds(subject, corpus, options, &full, ctx)?;
+    let after_seconds = Aftermath::measure(subject, corpus, options, &full, ctx)?.seconds();
     Ok(BuildEstimate {
         tokens: full.counted,
         units,
-        memory_bytes: pass + state.max(last),
+        memory_bytes: pass + latents + state.max(last),
         disk_bytes: disk(&full, options, units, neurons),
         checkpoint_bytes: state,
         seconds: pass_seconds + after_seconds,
@@ -81,7 +92,7 @@ pub fn estimate(
 
 /// Seconds for all of `full`, from a batch with the statistics of one layer.
 fn pass_seconds(
-    model: &OpenModel,
+    subject: &Subject,
     corpus: &PackedCorpus,
     options: &BuildOptions,
     full: &Plan,
@@ -94,9 +105,9 @@ fn pass_seconds(
         correlation_slots: 0,
         ..options.clone()
     };
-    let short = plan(model, corpus, &brief)?;
-    let layers = model.model.blocks.len();
-    let mut units = Units::last_layer(model, &short, &brief)?;
+    let short = plan(subject, corpus, &brief)?;
+    let layers = subject.model.model.blocks.len();
+    let mut units = Units::some(subject, &short, &brief)?;
     let (batch, counts) = (Batch::new(&short, &short.batches[0]), Counts::new(&short));
     let mut seconds = 0.0;
     // The first round is slower than all that follow.
@@ -104,9 +115,9 @@ fn pass_seconds(
         ctx.check()?;
         let start = std::time::Instant::now();
         let mut collector = Collector::new(&mut units, &short, &batch, Purpose::Add(&counts));
-        forward(model, &batch, &mut collector)?;
-        let statistics = collector.seconds;
-        seconds = start.elapsed().as_secs_f64() + statistics * (layers as f64 - 1.0);
+        forward(subject.model, &batch, &mut collector)?;
+        let of_one_layer = collector.seconds - collector.latent_seconds;
+        seconds = start.elapsed().as_secs_f64() + of_one_layer * (layers as f64 - 1.0);
     }
     let calibration = options.calibration_tokens.min(full.counted as usize / 16) as f64;
     Ok(seconds / batch.tokens.len() as f64 * (full.run_tokens() as f64 + calibration))

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use golgi_data::atlas::provisional_folder;
 use golgi_data::corpus::PackedCorpus;
-use golgi_probes::OpenModel;
 
 use super::recipe::Recipe;
+use super::subject::Subject;
 use super::{BuildError, BuildOptions, checkpoint};
 use crate::error::Result;
 
@@ -21,11 +21,17 @@ pub(super) struct Claim {
 ///
 /// # Errors
 /// As [`build`](super::build).
-pub fn check(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOptions, out: &Path) -> Result<()> {
-    options.check(model.model.dims.n_ctx)?;
+pub fn check<'a>(
+    subject: impl Into<Subject<'a>>,
+    corpus: &PackedCorpus,
+    options: &BuildOptions,
+    out: &Path,
+) -> Result<()> {
+    let subject = &subject.into();
+    options.check(subject.model.model.dims.n_ctx)?;
     check_writable(out)?;
     if out.is_dir() {
-        Recipe::new(model, corpus, options)?.compare(out)?;
+        Recipe::new(subject, corpus, options)?.compare(out)?;
         lock(out)?;
     }
     Ok(())

@@ -1,8 +1,8 @@
 //! Building an atlas: everything that can be known of every unit of a model from one pass over a corpus and from its weights.
 //!
 //! Activations are never stored. While the model runs, each batch is worked into running statistics of every MLP neuron
-//! (`mlp.hook_post`), attention head (the length of its `hook_z`) and dimension of the residual stream (`hook_resid_post`), whose
-//! memory depends on the model and the options, not on the corpus. The state is written to a checkpoint now and then; a build
+//! (`mlp.hook_post`), attention head (the length of its `hook_z`) and dimension of the residual stream (`hook_resid_post`), and of every
+//! latent of the sparse dictionaries that a [`Subject`] brings along, whose memory depends on the model and the options, not on the corpus. The state is written to a checkpoint now and then; a build
 //! that was stopped goes on from there and ends with the same tables, byte for byte.
 //!
 //! ```no_run
@@ -50,6 +50,7 @@ mod recipe;
 mod run;
 mod sample;
 mod sketch;
+mod subject;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -63,3 +64,4 @@ pub use estimate::{BuildEstimate, estimate};
 pub use folder::{check, check_writable};
 pub use options::BuildOptions;
 pub use run::build;
+pub use subject::Subject;

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use golgi_data::context::RunContext;
-use golgi_probes::{OpenModel, Tensor};
+use golgi_probes::{Device, Kind, Tensor};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
+use super::BuildOptions;
 use super::ranking::Best;
+use super::subject::Subject;
 use super::units::{Units, numbers};
-use super::weights::writing_vectors;
+use super::weights::{centred, writing_vectors};
 use crate::error::Result;
 
 /// Rows of the matrix of products that are worked out at once.
@@ -150,10 +152,24 @@ pub(super) fn sampled(units: &Units, slots: usize) -> Result<Tensor> {
     Ok(Tensor::f_from_slice(&values)?.f_view([-1, slots as i64])?)
 }
 
-/// The writing vectors of all neurons, `[neurons, d_model]`.
-pub(super) fn writing(model: &OpenModel) -> Result<Tensor> {
-    let layers = (0..model.model.blocks.len()).map(|layer| writing_vectors(model, layer));
-    Ok(Tensor::f_cat(&layers.collect::<Result<Vec<_>>>()?, 0)?)
+/// What all neurons and latents write into the residual stream, `[units, d_model]`, in the order of their ids, with the mean taken out
+/// where layer norms read the stream. Latents that write elsewhere are 0.
+pub(super) fn writing(subject: &Subject, options: &BuildOptions) -> Result<Tensor> {
+    let model = subject.model;
+    let mut rows = vec![Tensor::f_zeros([0, model.model.dims.d_model as i64], (Kind::Float, Device::Cpu))?];
+    if options.neurons {
+        for layer in 0..model.model.blocks.len() {
+            rows.push(writing_vectors(model, layer)?);
+        }
+    }
+    for latents in &subject.dictionaries {
+        let count = i64::from(latents.coder.dictionary().config.latents);
+        rows.push(match latents.written(model)? {
+            Some(written) => centred(model, written)?,
+            None => Tensor::f_zeros([count, model.model.dims.d_model as i64], (Kind::Float, Device::Cpu))?,
+        });
+    }
+    Ok(Tensor::f_cat(&rows, 0)?)
 }
 
 #[cfg(test)]

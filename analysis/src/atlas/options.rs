@@ -29,6 +29,8 @@ pub struct BuildOptions {
     pub correlation_slots: usize,
     /// Nearest units listed for each unit, by each measure.
     pub neighbours: usize,
+    /// Whether MLP neurons are units.
+    pub neurons: bool,
     /// Whether attention heads are units.
     pub heads: bool,
     /// Whether dimensions of the residual stream are units.
@@ -57,6 +59,7 @@ impl Default for BuildOptions {
             calibration_tokens: 4096,
             correlation_slots: 1024,
             neighbours: 8,
+            neurons: true,
             heads: true,
             residual: true,
             bins: Bins::default(),

@@ -6,6 +6,7 @@ use golgi_data::corpus::PackedCorpus;
 use golgi_probes::OpenModel;
 use serde_json::{Value, json};
 
+use super::subject::Subject;
 use super::{BuildError, BuildOptions};
 use crate::error::Result;
 
@@ -26,12 +27,15 @@ pub(super) fn start_token(model: &OpenModel) -> Option<u32> {
 }
 
 impl Recipe {
-    pub fn new(model: &OpenModel, corpus: &PackedCorpus, options: &BuildOptions) -> Result<Recipe> {
+    pub fn new(subject: &Subject, corpus: &PackedCorpus, options: &BuildOptions) -> Result<Recipe> {
+        let model = subject.model;
         let mut options = serde_json::to_value(options).unwrap_or_default();
         if let Some(options) = options.as_object_mut() {
             options.retain(|name, _| !name.starts_with("checkpoint") && !name.starts_with("snapshot"));
         }
         let dims = serde_json::to_value(&model.model.dims).unwrap_or_default();
+        let dictionaries: Vec<[&str; 2]> =
+            subject.dictionaries.iter().map(|own| [own.about.site.as_str(), &own.about.digest]).collect();
         let fields = json!({
             "version": env!("CARGO_PKG_VERSION"),
             "model": model.name,
@@ -42,6 +46,7 @@ impl Recipe {
             "device": format!("{:?}", model.model.device),
             "corpus_digest": corpus.digest(),
             "tokenizer_digest": corpus.tokenizer_digest(),
+            "dictionaries": dictionaries,
             "options": options,
         });
         Ok(Recipe { fields })

@@ -13,12 +13,13 @@ use super::collector::{Collector, Purpose};
 use super::pace::Pace;
 use super::plan::Plan;
 use super::recipe::{Recipe, start_token};
+use super::subject::Subject;
 use super::tables::Source;
-use super::units::{Units, count_blocks, kinds};
+use super::units::{Units, count_blocks};
 use super::{BuildError, BuildOptions, checkpoint, folder, tables};
 use crate::error::Result;
 
-/// Builds the atlas of `model` over `corpus` in the folder `out`, or goes on with the build that was begun there.
+/// Builds the atlas of `subject`, a model perhaps with dictionaries, over `corpus` in the folder `out`, or goes on with the build that was begun there.
 ///
 /// Now and then what is known so far is written as a provisional atlas within `out`, which [`Atlas::open`](golgi_data::atlas::Atlas::open)
 /// finds; it is gone in the end.
@@ -29,15 +30,16 @@ use crate::error::Result;
 /// # Errors
 /// If the options are impossible, the corpus has no tokens or belongs to another tokenizer, the folder holds another build or
 /// cannot be written to, another build writes to it, the model fails, or somebody cancels.
-pub fn build(
-    model: &OpenModel,
+pub fn build<'a>(
+    subject: impl Into<Subject<'a>>,
     corpus: &PackedCorpus,
     options: &BuildOptions,
     out: &Path,
     ctx: &RunContext,
 ) -> Result<Manifest> {
-    options.check(model.model.dims.n_ctx)?;
-    let recipe = Recipe::new(model, corpus, options)?;
+    let subject = &subject.into();
+    options.check(subject.model.model.dims.n_ctx)?;
+    let recipe = Recipe::new(subject, corpus, options)?;
     // Held to the end.
     let _claim = folder::claim(out, &recipe)?;
     if let Ok(manifest) = Manifest::read(out)
@@ -47,24 +49,28 @@ pub fn build(
         return Ok(manifest);
     }
     ctx.stage("counting the corpus", 0);
-    let plan = plan(model, corpus, options)?;
-    let mut units = Units::new(model, &plan, options)?;
+    let plan = plan(subject, corpus, options)?;
+    let mut units = Units::new(subject, &plan, options)?;
     let mut counts = Counts::new(&plan);
     let key = recipe.key();
     let resumed = checkpoint::load(out, &key, &mut counts, &mut units)?;
-    let after = Aftermath::measure(model, corpus, options, &plan, ctx)?;
+    let after = Aftermath::measure(subject, corpus, options, &plan, ctx)?;
     if !resumed {
-        calibrate(model, &plan, options, &mut units, (&after, ctx))?;
+        calibrate(subject.model, &plan, options, &mut units, (&after, ctx))?;
     }
-    collect(model, &plan, options, (&mut counts, &mut units), (out, &key), (&after, ctx))?;
-    let manifest = tables::finish(&Source::new(model, &plan, options, &counts), units, out, (&after, ctx))?;
+    collect(subject, &plan, options, (&mut counts, &mut units), (out, &key), (&after, ctx))?;
+    let manifest = tables::finish(&Source::new(subject, &plan, options, &counts), units, out, (&after, ctx))?;
     folder::tidy(out);
     Ok(manifest)
 }
 
 /// The plan of a build.
-pub(super) fn plan<'a>(model: &OpenModel, corpus: &'a PackedCorpus, options: &BuildOptions) -> Result<Plan<'a>> {
-    let blocks = count_blocks(&kinds(model, options));
+pub(super) fn plan<'a>(subject: &Subject, corpus: &'a PackedCorpus, options: &BuildOptions) -> Result<Plan<'a>> {
+    let (model, groups) = (subject.model, subject.groups(options));
+    if groups.is_empty() {
+        return Err(BuildError::NoUnits.into());
+    }
+    let blocks = count_blocks(&groups);
     Ok(Plan::new(corpus, options, (model.model.dims.d_vocab, blocks), start_token(model))?)
 }
 
@@ -112,7 +118,7 @@ fn calibrate(
 
 /// Runs what is left of the batches.
 fn collect(
-    model: &OpenModel,
+    subject: &Subject,
     plan: &Plan,
     options: &BuildOptions,
     (counts, units): (&mut Counts, &mut Units),
@@ -132,7 +138,7 @@ fn collect(
         }
         let batch = Batch::new(plan, numbers);
         let mut collector = Collector::new(units, plan, &batch, Purpose::Add(counts));
-        forward(model, &batch, &mut collector)?;
+        forward(subject.model, &batch, &mut collector)?;
         counts.add(&batch);
         ctx.advance(batch.counted());
         saving.step();
@@ -141,7 +147,7 @@ fn collect(
             saving.spend(|| checkpoint::save(out, key, counts, units))?;
         }
         if shows && showing.is_due() {
-            let source = Source::new(model, plan, options, counts);
+            let source = Source::new(subject, plan, options, counts);
             match showing.spend(|| tables::provisional(&source, units, out, &ctx.silent())) {
                 // Stopped: the next round sees to that.
                 Ok(()) => {}

@@ -1,18 +1,22 @@
-//! All units of a model, in blocks.
+//! All units of a model and its dictionaries, in blocks.
+
+use std::sync::Arc;
 
 use golgi_data::atlas::{UnitGroup, UnitKind};
-use golgi_data::site::{BlockPoint, Site};
+use golgi_data::site::Site;
 use golgi_probes::layers::Activation;
 use golgi_probes::{Kind, OpenModel, Tensor};
+use golgi_sae::Coder;
 use rayon::prelude::*;
 
-use super::BuildOptions;
 use super::batch::{Batch, Counts};
 use super::block::{Block, POOLED, pooled_quantile};
 use super::channel::Channel;
 use super::examples::BAND_EDGES;
 use super::lanes::{ABSOLUTE, LANES, Row, SIGNED};
 use super::plan::Plan;
+use super::subject::Subject;
+use super::{BuildError, BuildOptions};
 use crate::direct::plain;
 use crate::distribution::floats;
 use crate::error::Result;
@@ -24,7 +28,12 @@ const INACTIVE: f64 = 0.95;
 #[derive(Debug)]
 pub(super) struct Group {
     pub about: UnitGroup,
+    /// The site of its units.
     pub site: Site,
+    /// The site of the model from which they are read.
+    pub read_at: Site,
+    /// Of latents.
+    coder: Option<Arc<Coder>>,
     pub blocks: Vec<Block>,
     /// What a value's magnitude is multiplied by before it is compared with the layer's bound; `None` where 0 is the bound.
     scale: Option<Vec<f32>>,
@@ -37,39 +46,40 @@ pub(super) fn is_gated(model: &OpenModel) -> bool {
     model.model.blocks.iter().any(|block| block.mlp.pre_linear.is_some())
 }
 
-/// Groups of units in the order of their ids: neurons, heads, residual dimensions, each by layer.
-pub(super) fn kinds(model: &OpenModel, options: &BuildOptions) -> Vec<UnitGroup> {
-    let (dims, layers) = (&model.model.dims, model.model.blocks.len() as u32);
-    let mut groups = Vec::new();
-    let mut start = 0;
-    let wanted = [
-        (UnitKind::Neuron, BlockPoint::MlpPost, dims.d_mlp, true),
-        (UnitKind::Head, BlockPoint::Z, dims.n_heads, options.heads),
-        (UnitKind::Residual, BlockPoint::ResidPost, dims.d_model, options.residual),
-    ];
-    for (kind, point, count, _) in wanted.into_iter().filter(|wanted| wanted.3) {
-        for layer in 0..layers {
-            let count = count as u32;
-            groups.push(UnitGroup { kind, layer, site: Site::block(layer, point).to_string(), start, count });
-            start += count;
-        }
-    }
-    groups
-}
-
 /// How many blocks hold the units of `groups`.
 pub(super) fn count_blocks(groups: &[UnitGroup]) -> usize {
     groups.iter().map(|group| (group.count as usize).div_ceil(LANES)).sum()
 }
 
-/// Columns of the activation of `site`, one per unit: `[batch, pos, units]` in f32 in main memory, contiguous. A head's value is
-/// the length of its vector.
-pub(super) fn columns(kind: UnitKind, activation: &Tensor) -> Result<Tensor> {
-    let values = match kind {
-        UnitKind::Head => activation.f_to_kind(Kind::Float)?.f_norm_scalaropt_dim(2.0, -1, false)?,
-        UnitKind::Neuron | UnitKind::Residual => activation.shallow_clone(),
+/// Columns of an activation, one per unit: `[batch, pos, units]` in f32 in main memory, contiguous. A head's value is the length of its
+/// vector, a latent's what the dictionary makes of the whole row.
+fn columns(kind: UnitKind, coder: Option<&Coder>, activation: &Tensor) -> Result<Tensor> {
+    let values = match (kind, coder) {
+        (UnitKind::Latent, Some(coder)) => return encoded(coder, activation),
+        (UnitKind::Head, _) => activation.f_to_kind(Kind::Float)?.f_norm_scalaropt_dim(2.0, -1, false)?,
+        _ => activation.shallow_clone(),
     };
     Ok(plain(&values)?.f_contiguous()?)
+}
+
+/// The latents of an activation `[batch, pos, …]`, dense, `[batch, pos, latents]`.
+fn encoded(coder: &Coder, activation: &Tensor) -> Result<Tensor> {
+    let rows = plain(activation)?.f_contiguous()?;
+    let rows = numbers(&rows);
+    let codes = coder.encode(rows)?;
+    let config = &coder.dictionary().config;
+    let (latents, width, domain) = (config.latents as usize, config.d_in(), config.domain());
+    let mut dense = vec![0f32; codes.len() * latents];
+    dense.par_chunks_mut(latents).enumerate().for_each(|(row, dense)| {
+        // First positions are in no statistics; of massive activations the dictionary has nothing to say.
+        if !domain.covers(false, &rows[row * width..(row + 1) * width]) {
+            return;
+        }
+        let (active, values) = codes.row(row);
+        active.iter().zip(values).for_each(|(latent, value)| dense[*latent as usize] = *value);
+    });
+    let size = activation.size();
+    Ok(Tensor::f_from_slice(&dense)?.f_view([size[0], size[1], latents as i64])?)
 }
 
 /// The numbers of a tensor from [`columns`].
@@ -81,33 +91,35 @@ pub(super) fn numbers(columns: &Tensor) -> &[f32] {
 }
 
 impl Group {
-    fn new(model: &OpenModel, about: UnitGroup, plan: &Plan, options: &BuildOptions) -> Result<Group> {
-        let point = match about.kind {
-            UnitKind::Neuron => BlockPoint::MlpPost,
-            UnitKind::Head => BlockPoint::Z,
-            UnitKind::Residual => BlockPoint::ResidPost,
+    fn new(subject: &Subject, about: UnitGroup, plan: &Plan, options: &BuildOptions) -> Result<Group> {
+        let site: Site = about.site.parse().map_err(|_| BuildError::NoUnits)?;
+        let (read_at, coder) = match &site {
+            Site::Latents(read) => (read.as_ref().clone(), subject.latents_at(read).map(|own| Arc::clone(&own.coder))),
+            own => (own.clone(), None),
         };
-        let mlp = model.model.mlp(about.layer);
-        let neuron = about.kind == UnitKind::Neuron;
-        let scale = match (neuron, mlp.pre_linear.is_some()) {
-            (true, false) => None,
-            (true, true) => {
-                let write = plain(&mlp.down.weight)?;
-                Some(floats(&write.f_norm_scalaropt_dim(2.0, 0, false)?)?)
+        let scale = match about.kind {
+            // What a dictionary makes is 0 where it is not active.
+            UnitKind::Latent => None,
+            UnitKind::Neuron => {
+                let mlp = subject.model.model.mlp(about.layer);
+                match mlp.pre_linear {
+                    None => None,
+                    Some(_) => Some(floats(&plain(&mlp.down.weight)?.f_norm_scalaropt_dim(2.0, 0, false)?)?),
+                }
             }
-            (false, _) => Some(vec![1.0; about.count as usize]),
+            UnitKind::Head | UnitKind::Residual => Some(vec![1.0; about.count as usize]),
         };
         let magnitude = if scale.is_some() { ABSOLUTE } else { SIGNED };
-        let count = about.count as usize;
+        let (count, triggers) = (about.count as usize, has_triggers(about.kind));
         let blocks = (0..count)
             .step_by(LANES)
-            .map(|first| Block::new(plan, options.bins, (first, LANES.min(count - first)), magnitude, neuron));
-        Ok(Group { site: Site::block(about.layer, point), blocks: blocks.collect(), about, scale, pooled: Vec::new() })
+            .map(|first| Block::new(plan, options.bins, (first, LANES.min(count - first)), magnitude, triggers));
+        Ok(Group { blocks: blocks.collect(), site, read_at, coder, about, scale, pooled: Vec::new() })
     }
 
     /// Adds a batch; returns whether all activations are numbers.
     pub fn add(&mut self, activation: &Tensor, batch: &Batch, before: &Counts, plan: &Plan) -> Result<bool> {
-        let columns = columns(self.about.kind, activation)?;
+        let columns = columns(self.about.kind, self.coder.as_deref(), activation)?;
         let (values, width) = (numbers(&columns), self.about.count as usize);
         let finite = self
             .blocks
@@ -136,7 +148,7 @@ impl Group {
 
     /// Adds a batch to what thresholds and bands are found from.
     pub fn calibrate(&mut self, activation: &Tensor, len: usize) -> Result<()> {
-        let columns = columns(self.about.kind, activation)?;
+        let columns = columns(self.about.kind, self.coder.as_deref(), activation)?;
         let (values, width) = (numbers(&columns), self.about.count as usize);
         let ones = vec![1.0; width];
         let scale = self.scale.as_deref().unwrap_or(&ones);
@@ -165,7 +177,12 @@ impl Group {
                     // What writes nothing is never active.
                     block.threshold[lane] = if scale > 0.0 { bound / scale } else { f32::INFINITY };
                 }
-                let counts = block.sketch.counts(lane);
+                let mut counts = block.sketch.counts(lane).to_vec();
+                if self.about.kind == UnitKind::Latent {
+                    // Most tokens are 0; bands of all tokens would be empty but for one.
+                    counts[..=options.bins.index(0.0)].fill(0);
+                }
+                let counts = counts.as_slice();
                 let edge = |q: f64| options.bins.quantile(counts, q, f32::NEG_INFINITY, f32::INFINITY).unwrap_or(0.0);
                 block.examples.set_edges(lane, BAND_EDGES.map(edge));
             }
@@ -182,16 +199,17 @@ pub(super) struct Units {
 }
 
 impl Units {
-    pub fn new(model: &OpenModel, plan: &Plan, options: &BuildOptions) -> Result<Units> {
-        let groups = kinds(model, options).into_iter().map(|about| Group::new(model, about, plan, options));
+    pub fn new(subject: &Subject, plan: &Plan, options: &BuildOptions) -> Result<Units> {
+        let groups = subject.groups(options).into_iter().map(|about| Group::new(subject, about, plan, options));
         Ok(Units { groups: groups.collect::<Result<_>>()? })
     }
 
-    /// The units of the last layer alone.
-    pub fn last_layer(model: &OpenModel, plan: &Plan, options: &BuildOptions) -> Result<Units> {
-        let last = model.model.blocks.len() as u32 - 1;
-        let groups = kinds(model, options).into_iter().filter(|about| about.layer == last);
-        let groups = groups.map(|about| Group::new(model, about, plan, options));
+    /// The units of the last layer and all latents, which are no more in the layers before.
+    pub fn some(subject: &Subject, plan: &Plan, options: &BuildOptions) -> Result<Units> {
+        let last = subject.model.model.blocks.len() as u32 - 1;
+        let wanted = |about: &UnitGroup| about.layer == last || about.kind == UnitKind::Latent;
+        let groups = subject.groups(options).into_iter().filter(wanted);
+        let groups = groups.map(|about| Group::new(subject, about, plan, options));
         Ok(Units { groups: groups.collect::<Result<_>>()? })
     }
 
@@ -205,15 +223,25 @@ impl Units {
     }
 }
 
+/// Whether n-grams at which such units fire are looked for.
+pub(super) fn has_triggers(kind: UnitKind) -> bool {
+    matches!(kind, UnitKind::Neuron | UnitKind::Latent)
+}
+
 /// In words, when a unit counts as active.
-pub(super) fn active_rule(model: &OpenModel) -> String {
+pub(super) fn active_rule(subject: &Subject) -> String {
+    let model = subject.model;
     let neurons = if is_gated(model) {
         "neurons (adapted to gated MLPs): |z|·‖w_out‖ above the 95th percentile of this product over the layer's neurons and the calibration tokens".to_owned()
     } else {
         let name = model.model.blocks.first().map_or(Activation::Relu, |block| block.mlp.activation).name();
         format!("neurons: {name} output > 0")
     };
+    let latents = match subject.dictionaries.as_slice() {
+        [] => "",
+        _ => "; latents: above 0, and their bands are quantiles of the tokens where they are active",
+    };
     format!(
-        "{neurons}; heads and residual dimensions: |x| above the 95th percentile of the layer over the calibration tokens"
+        "{neurons}; heads and residual dimensions: |x| above the 95th percentile of the layer over the calibration tokens{latents}"
     )
 }

@@ -1,10 +1,11 @@
-//! What the weights say about neurons.
+//! What the weights say about neurons, and about the latents of dictionaries.
 //!
 //! Reading vectors have the gain of the norm before the MLP folded in, and its mean taken out where the norm does that; the
 //! bias has that norm's bias folded in. Writing vectors have their mean taken out where a layer norm reads the stream (a
 //! norm behind the MLP folded in first). Products with the unembedding have the gain of the final norm folded in and its scale
-//! left out.
+//! left out. A latent reads with its encoder's row and writes with its decoder's, as they are.
 
+use golgi_data::atlas::UnitKind;
 use golgi_probes::layers::NormKind;
 use golgi_probes::transformer::Layout;
 use golgi_probes::{Kind, OpenModel, Tensor};
@@ -12,6 +13,7 @@ use rayon::prelude::*;
 
 use super::moments::Shape;
 use super::ranking::{largest, smallest};
+use super::subject::Latents;
 use super::units::numbers;
 use crate::direct::{fold, obstacle, plain};
 use crate::distribution::floats;
@@ -26,9 +28,9 @@ const AT_ONCE: i64 = 128;
 /// A token and a logit.
 pub(super) type Logit = (u32, f32);
 
-/// The neurons of one layer.
+/// The neurons of one layer, or the latents of one dictionary: units that read along one direction and write along one.
 #[derive(Debug, Default)]
-pub(super) struct Neurons {
+pub(super) struct Vectors {
     /// Norm of the reading vector (of the linear branch, in a gated MLP).
     pub norm_in: Vec<f32>,
     /// Norm of the gate's reading vector; empty without a gate.
@@ -45,6 +47,11 @@ pub(super) struct Neurons {
     pub ends: Vec<[Vec<Logit>; 2]>,
 }
 
+/// Whether such units read and write along one direction each.
+pub(super) fn has_vectors(kind: UnitKind) -> bool {
+    matches!(kind, UnitKind::Neuron | UnitKind::Latent)
+}
+
 fn norms(rows: &Tensor) -> Result<Vec<f32>> {
     floats(&rows.f_norm_scalaropt_dim(2.0, -1, false)?)
 }
@@ -57,7 +64,7 @@ fn cosines(a: &Tensor, b: &Tensor) -> Result<Vec<f32>> {
 }
 
 /// What the neurons of `layer` write, `[neurons, d_model]`, with any norm behind the MLP folded in.
-fn written(model: &OpenModel, layer: usize) -> Result<Tensor> {
+pub(super) fn written(model: &OpenModel, layer: usize) -> Result<Tensor> {
     let block = &model.model.blocks[layer];
     let rows = plain(&block.mlp.down.weight)?.f_tr()?.f_contiguous()?;
     match &block.layout {
@@ -68,7 +75,11 @@ fn written(model: &OpenModel, layer: usize) -> Result<Tensor> {
 
 /// The same with the mean taken out where the stream is read by layer norms.
 pub(super) fn writing_vectors(model: &OpenModel, layer: usize) -> Result<Tensor> {
-    let rows = written(model, layer)?;
+    centred(model, written(model, layer)?)
+}
+
+/// Rows without their means, where layer norms read the stream that they are written to.
+pub(super) fn centred(model: &OpenModel, rows: Tensor) -> Result<Tensor> {
     match model.model.final_norm().map(|norm| norm.kind) {
         Some(NormKind::Layer) => Ok(rows.f_sub(&rows.f_mean_dim(-1, true, None::<Kind>)?)?),
         _ => Ok(rows),
@@ -78,8 +89,8 @@ pub(super) fn writing_vectors(model: &OpenModel, layer: usize) -> Result<Tensor>
 /// Products with the unembedding that are worked out to see how long they take.
 const PROBED: f64 = 2e9;
 
-/// How long [`Neurons::of`] will take for all layers, by some neurons of the last one.
-pub(super) fn expected_seconds(model: &OpenModel) -> Result<f64> {
+/// How long the products of `vectors` units with the unembedding will take, by some neurons of the last layer.
+pub(super) fn expected_seconds(model: &OpenModel, vectors: f64) -> Result<f64> {
     let dims = &model.model.dims;
     let rows = (PROBED / (dims.d_vocab * dims.d_model).max(1) as f64).clamp(8.0, AT_ONCE as f64) as i64;
     let write = written(model, model.model.blocks.len() - 1)?;
@@ -89,15 +100,15 @@ pub(super) fn expected_seconds(model: &OpenModel) -> Result<f64> {
     // The first round is slower.
     for _ in 0..2 {
         let start = std::time::Instant::now();
-        Neurons::default().project(model, &some)?;
+        Vectors::default().project(model, &some)?;
         seconds = start.elapsed().as_secs_f64().min(seconds);
     }
-    Ok(seconds * (model.model.blocks.len() * dims.d_mlp) as f64 / rows.max(1) as f64)
+    Ok(seconds * vectors / rows.max(1) as f64)
 }
 
-impl Neurons {
+impl Vectors {
     /// Works out the neurons of `layer`.
-    pub fn of(model: &OpenModel, layer: usize) -> Result<Neurons> {
+    pub fn of_neurons(model: &OpenModel, layer: usize) -> Result<Vectors> {
         let block = &model.model.blocks[layer];
         let norm = before_mlp(block);
         let folded = |weight: &Tensor| -> Result<Tensor> {
@@ -106,7 +117,7 @@ impl Neurons {
         };
         let write = writing_vectors(model, layer)?;
         let pre = folded(&block.mlp.pre.weight)?;
-        let mut found = Neurons { norm_out: norms(&write)?, ..Neurons::default() };
+        let mut found = Vectors { norm_out: norms(&write)?, ..Vectors::default() };
         match &block.mlp.pre_linear {
             Some(linear) => {
                 let linear = folded(&linear.weight)?;
@@ -123,6 +134,29 @@ impl Neurons {
             found.bias_in = floats(&bias)?;
         }
         found.project(model, &written(model, layer)?)?;
+        Ok(found)
+    }
+
+    /// Works out the latents of a dictionary.
+    pub fn of_latents(model: &OpenModel, latents: &Latents) -> Result<Vectors> {
+        let dictionary = latents.coder.dictionary();
+        let config = &dictionary.config;
+        let rows = |values: &[f32], width: usize| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(values)?.f_view([i64::from(config.latents), width as i64])?)
+        };
+        let (read, write) = (rows(&dictionary.encoder, config.d_in())?, rows(&dictionary.decoder, config.d_out())?);
+        let mut found = Vectors {
+            norm_in: norms(&read)?,
+            norm_out: norms(&write)?,
+            bias_in: dictionary.encoder_bias.clone(),
+            ..Vectors::default()
+        };
+        if config.is_autoencoder() {
+            found.cos_in_out = cosines(&read, &write)?;
+        }
+        if let Some(written) = latents.written(model)? {
+            found.project(model, &written)?;
+        }
         Ok(found)
     }
 

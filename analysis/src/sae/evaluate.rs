@@ -2,6 +2,7 @@
 
 use golgi_data::context::RunContext;
 use golgi_data::corpus::{Context, ContextOptions, PackedCorpus, Split, batches, contexts};
+use golgi_data::dictionary::Config;
 use golgi_data::site::Site;
 use golgi_probes::{Batch, Capture, ForwardOptions, Kind, OpenModel, Tensor};
 use golgi_sae::evaluate::{Coding, Pca, Quality, RandomDirections, SpliceLoss, TopCoordinates, quality, splice_losses};
@@ -37,6 +38,8 @@ impl Default for EvaluateParams {
 pub struct Evaluation {
     /// Reconstruction and sparsity, on documents that training did not see.
     pub quality: Quality,
+    /// Tokens among them that are left out, because their norm is larger than any in training: attention sinks and the like.
+    pub left_out: u64,
     /// The same of the baselines, each with the dictionary's L0 as its number of numbers.
     pub baselines: Vec<(String, Quality)>,
     /// The model's loss with each in the activation's place; empty for transcoders and crosscoders.
@@ -70,7 +73,7 @@ pub fn evaluate(
     };
     let (inputs, outputs) = (sites(&config.inputs)?, sites(&config.outputs)?);
     let len = params.context.unwrap_or(config.context.map_or(128, |len| len as usize)).min(model.model.dims.n_ctx);
-    let gather = |split: Split, inputs: &[Site], stage: &str| -> Result<(Vec<f32>, Vec<f32>)> {
+    let gather = |split: Split, stage: &str| -> Result<(Vec<f32>, Vec<f32>, u64)> {
         let options = ContextOptions { len, tokens: params.tokens, split: Some(split), bos: expected_bos(model) };
         let chosen = contexts(corpus, &options);
         if chosen.is_empty() {
@@ -79,10 +82,12 @@ pub fn evaluate(
                 format!("the corpus {} has no documents of the split `{split}`", corpus.name()),
             ));
         }
-        rows(model, corpus, &chosen, inputs, &outputs, config.skip_first, stage, ctx)
+        let (mut x, mut y) = rows(model, corpus, &chosen, &inputs, &outputs, config.skip_first, stage, ctx)?;
+        let left_out = keep_covered(config, &mut x, &mut y);
+        Ok((x, y, left_out))
     };
-    let (_, fit_y) = gather(Split::Explore, &[], "reading what baselines are fitted to")?;
-    let (x, y) = gather(Split::Confirm, &inputs, "reading what is judged")?;
+    let (_, fit_y, _) = gather(Split::Explore, "reading what baselines are fitted to")?;
+    let (x, y, left_out) = gather(Split::Confirm, "reading what is judged")?;
     ctx.stage("judging reconstructions", 0);
     let d = config.d_out();
     let codes = coder.encode(&x)?;
@@ -111,7 +116,7 @@ pub fn evaluate(
         let mut codings: Vec<&dyn Coding> = vec![coder];
         codings.extend(baselines.iter().map(AsRef::as_ref));
         let mean = mean_row(&fit_y, d);
-        splice = splice_losses(&model.model, site, &sequences, &mean, &codings, config.skip_first, ctx)?;
+        splice = splice_losses(&model.model, site, &sequences, &mean, &codings, config.domain(), ctx)?;
     }
     let decoder = &coder.dictionary().decoder;
     let stability = match other {
@@ -128,6 +133,7 @@ pub fn evaluate(
     });
     Ok(Evaluation {
         quality: quality_of,
+        left_out,
         baselines: judged,
         splice,
         splice_tokens,
@@ -210,6 +216,22 @@ fn rows(
     Ok((x, y))
 }
 
+/// Takes out the rows of which the dictionary has nothing to say for their norm; returns how many.
+fn keep_covered(config: &Config, x: &mut Vec<f32>, y: &mut Vec<f32>) -> u64 {
+    let (d_in, d_out, domain) = (config.d_in(), config.d_out(), config.domain());
+    let (mut kept, n) = (0, x.len() / d_in);
+    for row in 0..n {
+        if domain.covers(false, &x[row * d_in..(row + 1) * d_in]) {
+            x.copy_within(row * d_in..(row + 1) * d_in, kept * d_in);
+            y.copy_within(row * d_out..(row + 1) * d_out, kept * d_out);
+            kept += 1;
+        }
+    }
+    x.truncate(kept * d_in);
+    y.truncate(kept * d_out);
+    (n - kept) as u64
+}
+
 fn mean_row(rows: &[f32], d: usize) -> Vec<f32> {
     let n = (rows.len() / d).max(1) as f64;
     let mut mean = vec![0f64; d];
@@ -261,6 +283,8 @@ impl Evaluation {
             Fact::new("L1", q.l1).by("mean sum of activations, in the dictionary's units"),
             Fact::new("dead latents", q.dead).by(format!("never active in {} rows", q.rows)),
             Fact::new("dense latents", q.dense).by("active in more than 10 % of the rows"),
+            Fact::new("tokens left out", self.left_out)
+                .by("their norm is larger than any that was trained on; inside the model they stay as they are"),
             Fact::new("decoder similarity", mean_of(&self.decoder_similarity))
                 .by("mean over latents of the largest cosine with another decoder row"),
         ];

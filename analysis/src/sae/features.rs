@@ -90,8 +90,8 @@ pub fn features(
         let error: Vec<f32> = x.iter().zip(fit).map(|(x, fit)| x - fit).collect();
         let size = dot(x, x);
         unexplained.push(if size > 0.0 { dot(&error, &error) / size } else { 0.0 });
-        // At a first position that the dictionary was made without, its codes mean nothing.
-        if position == 0 && config.skip_first {
+        // Of rows that the dictionary was made without, its codes mean nothing.
+        if !config.domain().covers(position == 0, x) {
             active.push(Vec::new());
             continue;
         }

@@ -21,6 +21,8 @@ const MAX_UNITS: u64 = 50_000_000;
 pub enum UnitKind {
     /// An MLP neuron, read at `mlp.hook_post`.
     Neuron,
+    /// A latent of a sparse dictionary.
+    Latent,
     /// An attention head; its activation is the Euclidean norm of its `hook_z`.
     Head,
     /// A dimension of the residual stream after a block.
@@ -28,10 +30,14 @@ pub enum UnitKind {
 }
 
 impl UnitKind {
+    /// Every kind, in the order in which an atlas lists them.
+    pub const ALL: [UnitKind; 4] = [UnitKind::Neuron, UnitKind::Latent, UnitKind::Head, UnitKind::Residual];
+
     /// The name in the tables.
     pub fn name(self) -> &'static str {
         match self {
             UnitKind::Neuron => "neuron",
+            UnitKind::Latent => "latent",
             UnitKind::Head => "head",
             UnitKind::Residual => "residual",
         }
@@ -51,6 +57,19 @@ pub struct UnitGroup {
     pub start: u32,
     /// How many.
     pub count: u32,
+}
+
+/// A dictionary whose latents are units of an atlas.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AtlasDictionary {
+    /// The site that it reads.
+    pub site: String,
+    /// BLAKE3 of its numbers.
+    pub digest: String,
+    /// Where it lay.
+    pub source: String,
+    /// What it is, in words: architecture, latents.
+    pub about: String,
 }
 
 /// A band of activation values between two quantiles.
@@ -135,6 +154,9 @@ pub struct Manifest {
     pub provisional: Option<Provisional>,
     /// The rows of `units.parquet`.
     pub groups: Vec<UnitGroup>,
+    /// The dictionaries whose latents are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dictionaries: Vec<AtlasDictionary>,
     /// Whether the MLPs are gated.
     pub gated: bool,
     /// Name of the activation function.

@@ -26,7 +26,9 @@ pub mod testing;
 use std::path::PathBuf;
 
 pub use bins::Bins;
-pub use manifest::{ATLAS_SCHEMA, Band, LabelCount, Manifest, Provisional, Tracked, UnitGroup, UnitKind};
+pub use manifest::{
+    ATLAS_SCHEMA, AtlasDictionary, Band, LabelCount, Manifest, Provisional, Tracked, UnitGroup, UnitKind,
+};
 pub use page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
 pub use reader::{Atlas, atlases, is_atlas, provisional_folder};
 

@@ -120,6 +120,9 @@ pub struct Config {
     /// Whether it was made without the first position of each context (BOS), where activations are of another kind.
     #[serde(default)]
     pub skip_first: bool,
+    /// Rows with a larger norm (attention sinks and other massive activations) were left out when it was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_norm: Option<f32>,
     /// The model, as it was named.
     #[serde(default)]
     pub model: Option<String>,
@@ -143,7 +146,29 @@ pub struct Config {
     pub training: Option<serde_json::Value>,
 }
 
+/// The rows of which a dictionary has something to say. It leaves others as they are, and its numbers for them mean nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Domain {
+    /// Without the first position of each context.
+    pub skip_first: bool,
+    /// Without rows of a larger norm.
+    pub max_norm: Option<f32>,
+}
+
+impl Domain {
+    /// Whether `row` belongs to it; `first` where it is the first of its context.
+    pub fn covers(&self, first: bool, row: &[f32]) -> bool {
+        let square = || row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
+        !(first && self.skip_first) && self.max_norm.is_none_or(|bound| square() <= f64::from(bound).powi(2))
+    }
+}
+
 impl Config {
+    /// The rows of which it has something to say.
+    pub fn domain(&self) -> Domain {
+        Domain { skip_first: self.skip_first, max_norm: self.max_norm }
+    }
+
     /// An autoencoder of one site that subtracts the decoder's bias first, of no named model.
     pub fn autoencoder(architecture: Architecture, site: Part, latents: u32) -> Config {
         Config {
@@ -155,6 +180,7 @@ impl Config {
             subtract_decoder_bias: true,
             normalisation: Normalisation::None,
             skip_first: false,
+            max_norm: None,
             model: None,
             model_digest: None,
             corpus: None,

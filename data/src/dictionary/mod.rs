@@ -47,7 +47,7 @@ mod plain;
 mod tests;
 
 pub use codes::Codes;
-pub use config::{Architecture, Config, Normalisation, Part};
+pub use config::{Architecture, Config, Domain, Normalisation, Part};
 pub use error::DictionaryError;
 pub use native::{CONFIG, WEIGHTS};
 pub use plain::Undo;
@@ -108,6 +108,34 @@ impl Dictionary {
     pub fn writes(&self, latent: usize) -> &[f32] {
         let width = self.config.d_out();
         &self.decoder[latent * width..(latent + 1) * width]
+    }
+
+    /// BLAKE3 of its form and its numbers, in hexadecimal: the same for dictionaries that compute the same in the same way, wherever
+    /// they came from.
+    pub fn digest(&self) -> String {
+        let Config { architecture, inputs, outputs, normalisation, subtract_decoder_bias, .. } = &self.config;
+        let form = serde_json::json!([architecture, inputs, outputs, normalisation, subtract_decoder_bias]);
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(form.to_string().as_bytes());
+        let magnitude = self.magnitude.as_ref();
+        let arrays = [
+            Some(&self.encoder),
+            Some(&self.encoder_bias),
+            Some(&self.decoder),
+            Some(&self.decoder_bias),
+            self.threshold.as_ref(),
+            magnitude.map(|one| &one.log_scale),
+            magnitude.map(|one| &one.bias),
+            self.skip.as_ref(),
+        ];
+        for values in arrays {
+            // The length in front tells an array that is not there from one that is empty.
+            hasher.update(&values.map_or(u64::MAX, |values| values.len() as u64).to_le_bytes());
+            for value in values.into_iter().flatten() {
+                hasher.update(&value.to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
     }
 
     /// Checks every shape, that every number is finite, and that the configuration is possible.

@@ -151,6 +151,7 @@ impl SiteSpec {
             Site::LnFinalNormalized => "what the unembedding reads",
             Site::Logits => "logits of the next token",
             Site::Module(_) => "module output",
+            Site::Latents(_) => "latents of a dictionary",
             Site::Block { point, .. } => match point {
                 P::ResidPre => "residual stream before the block",
                 P::Ln1Scale => "scale of the norm before attention",

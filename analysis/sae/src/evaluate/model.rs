@@ -1,6 +1,7 @@
 //! What the model loses when a reconstruction stands in for the activation.
 
 use golgi_data::context::RunContext;
+use golgi_data::dictionary::Domain;
 use golgi_data::site::Site;
 use golgi_probes::{Batch, ForwardOptions, Kind, NoTap, PassInfo, ProbeError, Tap, Tensor, Transformer};
 use serde::{Deserialize, Serialize};
@@ -35,7 +36,7 @@ enum Stand<'a> {
 struct Replace<'a> {
     site: &'a Site,
     stand: &'a Stand<'a>,
-    skip_first: bool,
+    domain: Domain,
     first: bool,
 }
 
@@ -53,21 +54,25 @@ impl Tap for Replace<'_> {
         let (shape, kind, device) = (activation.size(), activation.kind(), activation.device());
         let plain = activation.f_detach()?.f_to_device(tch::Device::Cpu)?.f_to_kind(Kind::Float)?.f_contiguous()?;
         let rows = Vec::<f32>::try_from(plain.f_view([-1])?)?;
-        let out = match self.stand {
+        let mut out = match self.stand {
             Stand::Zero => vec![0.0; rows.len()],
             Stand::Constant(row) => row.repeat(rows.len() / row.len().max(1)),
             Stand::Coding(coding) => coding.reconstruct(&rows).map_err(|error| ProbeError::Trace(error.to_string()))?,
         };
-        let out = Tensor::f_from_slice(&out)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?;
-        if self.skip_first && self.first {
-            out.f_narrow(1, 0, 1)?.f_copy_(&activation.f_narrow(1, 0, 1)?)?;
+        let tokens = (shape[0] * shape[1]).max(1) as usize;
+        let width = (rows.len() / tokens).max(1);
+        for (index, (out, row)) in out.chunks_mut(width).zip(rows.chunks(width)).enumerate() {
+            let first = self.first && index as i64 % shape[1].max(1) == 0;
+            if !self.domain.covers(first, row) {
+                out.copy_from_slice(row);
+            }
         }
-        Ok(out)
+        Ok(Tensor::f_from_slice(&out)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?)
     }
 }
 
 /// Runs the model on `sequences` of one length as it is and with each replacement at `site`: zeros, `mean`, and `codings`.
-/// With `skip_first` the first position stays as it is everywhere.
+/// Rows outside `domain` stay as they are everywhere.
 ///
 /// # Errors
 /// If the model fails or has no logits, or the work is cancelled.
@@ -77,7 +82,7 @@ pub fn splice_losses(
     sequences: &[Vec<u32>],
     mean: &[f32],
     codings: &[&dyn Coding],
-    skip_first: bool,
+    domain: Domain,
     ctx: &RunContext,
 ) -> Result<Vec<SpliceLoss>, SaeError> {
     let mut stands = vec![("zeros".to_owned(), Stand::Zero), ("the mean".to_owned(), Stand::Constant(mean))];
@@ -107,7 +112,7 @@ pub fn splice_losses(
         clean += loss(&own)?;
         predictions += tokens.len() - 1;
         for (index, (_, stand)) in stands.iter().enumerate() {
-            let log_probs = forward(&mut Replace { site, stand, skip_first, first: true })?;
+            let log_probs = forward(&mut Replace { site, stand, domain, first: true })?;
             losses[index] += loss(&log_probs)?;
             let kl = own.f_exp()? * (&own - &log_probs);
             kls[index] += kl.f_sum(Kind::Double)?.double_value(&[]);

@@ -142,3 +142,41 @@ fn another_run_is_not_overwritten() {
     let error = run(&store, other, options(), &folder.path().join("y"), false, &RunContext::new(0)).unwrap_err();
     assert!(error.to_string().contains("fewer than one batch"), "{error}");
 }
+
+#[test]
+fn massive_rows_are_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = vec![StoreSite { site: "a".into(), width: D as u32 }];
+    let document = PackedDocument { id: "one".into(), start: 0, len: 0, language: 0, genre: 0, split: Split::Explore };
+    let corpus = PackedCorpus::in_memory("planted", vec![(document, (0..1000).collect())], vec![], vec![]);
+    let options = ContextOptions { len: 100, tokens: 1000, bos: None, ..ContextOptions::default() };
+    let plan = StorePlan::new(StoreOrigin::default(), site, StoreDtype::F32, &corpus, &options, 256, 4096);
+    let mut writer = StoreWriter::create(folder.path(), &plan).unwrap();
+    for shard in writer.todo() {
+        let (contexts, positions, tokens) = plan.rows(shard, &corpus);
+        // Norm 1, but for a sink at every 50th position.
+        let row = |position: &u16| if position.is_multiple_of(50) { [500.0; D] } else { [1.0 / (D as f32).sqrt(); D] };
+        let values = positions.iter().flat_map(row).collect();
+        writer.write(shard, ShardRows { contexts, positions, tokens, columns: vec![Column::F32(values)] }).unwrap();
+    }
+    let store = Store::open(folder.path()).unwrap();
+    let given = |max_norm| {
+        let mut rows = StoreRows::new(&store, &["a".into()], &[], (98, 3), max_norm).unwrap();
+        let (mut input, mut output, mut massive) = (Vec::new(), Vec::new(), 0);
+        for _ in 0..10 {
+            rows.next_into(&mut input, &mut output).unwrap();
+            massive += input.chunks(D).filter(|row| row[0] > 1.0).count();
+        }
+        (massive, rows.max_norm(), rows.place())
+    };
+    let (massive, bound, place) = given(Some(10.0));
+    assert!(massive == 0 && (bound.unwrap() - 10.0).abs() < 1e-4, "{massive} {bound:?}");
+    // 980 rows are ten batches.
+    assert_eq!(place, (0, 10));
+    let (massive, bound, _) = given(None);
+    assert!(massive > 15 && bound.is_none());
+    // With nothing left an epoch says so instead of never ending.
+    let mut rows = StoreRows::new(&store, &["a".into()], &[], (98, 3), Some(1e-3)).unwrap();
+    let error = rows.next_into(&mut Vec::new(), &mut Vec::new()).unwrap_err();
+    assert!(error.to_string().contains("left out for their norm"), "{error}");
+}

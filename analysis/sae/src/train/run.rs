@@ -277,7 +277,13 @@ impl<'a> Running<'a> {
         folder: PathBuf,
         resume: bool,
     ) -> Result<Running<'a>, SaeError> {
-        let rows = StoreRows::new(store, &job.inputs, &job.outputs, job.settings.batch, job.settings.seed)?;
+        let rows = StoreRows::new(
+            store,
+            &job.inputs,
+            &job.outputs,
+            (job.settings.batch, job.settings.seed),
+            job.settings.max_norm,
+        )?;
         let inputs = parts(store, &job.inputs)?;
         let outputs = if job.outputs.is_empty() { None } else { Some(parts(store, &job.outputs)?) };
         let mut trainer = Trainer::with_skip(job.settings.clone(), inputs, outputs, job.skips)?;
@@ -288,6 +294,7 @@ impl<'a> Running<'a> {
         config.corpus = Some(manifest.origin.corpus.clone());
         config.context = Some(manifest.contexts.len as u32);
         config.skip_first = manifest.contexts.bos.is_some();
+        config.max_norm = rows.max_norm();
         config.training = serde_json::to_value(job).ok();
         fs::create_dir_all(&folder).map_err(|source| SaeError::Io { action: "write", path: folder.clone(), source })?;
         let digest = serde_json::to_vec(&(job, &file.store_digest)).map_err(|e| SaeError::Settings(e.to_string()))?;

@@ -1,15 +1,18 @@
 //! Rows of a store in a fixed random order, batch by batch, epoch by epoch.
 
-use golgi_data::dictionary::Part;
+use golgi_data::dictionary::{Domain, Part};
 use golgi_data::store::{Rows, Shuffled, Store};
 
 use crate::SaeError;
+use crate::kernels::vector::norm;
 
+/// Rows from which the median norm is found: the first ones of the store.
+const MEASURED: u64 = 65_536;
 /// Shards that are mixed with each other at once.
 const MIXED: usize = 8;
 
 /// Batches of some sites of a store, shuffled anew in every epoch. What does not fill a batch at the end of an epoch is left
-/// out. The first position of each context is left out if the store has BOS there.
+/// out. The first position of each context is left out if the store has BOS there, and so are rows of a massive norm.
 pub struct StoreRows<'a> {
     store: &'a Store,
     inputs: Vec<String>,
@@ -24,6 +27,8 @@ pub struct StoreRows<'a> {
     /// Rows that wait to be given out.
     waiting: (Vec<f32>, Vec<f32>),
     d_in: usize,
+    /// Rows of a larger norm are left out.
+    max_norm: Option<f32>,
 }
 
 /// The sites of a store as parts of a dictionary.
@@ -49,13 +54,13 @@ impl<'a> StoreRows<'a> {
     /// Batches of `batch` rows of the sites `inputs` and, for a transcoder, `outputs`.
     ///
     /// # Errors
-    /// If a site is not in the store, or the store has fewer rows than a batch.
+    /// If a site is not in the store, it has fewer rows than a batch, or it cannot be read.
     pub fn new(
         store: &'a Store,
         inputs: &[String],
         outputs: &[String],
-        batch: usize,
-        seed: u64,
+        (batch, seed): (usize, u64),
+        max_norm: Option<f64>,
     ) -> Result<StoreRows<'a>, SaeError> {
         let d_in = parts(store, inputs)?.iter().map(|part| part.width as usize).sum();
         parts(store, outputs)?;
@@ -65,9 +70,18 @@ impl<'a> StoreRows<'a> {
                 "the store has {rows} rows, fewer than one batch of {batch}; harvest more tokens or choose a smaller batch"
             )));
         }
+        let max_norm = match max_norm {
+            Some(multiple) => Some(median_norm(store, inputs)? * multiple as f32),
+            None => None,
+        };
         let (inputs, outputs, waiting) = (inputs.to_vec(), outputs.to_vec(), Default::default());
         let (epoch, given, shuffled, rows) = (0, 0, None, Rows::default());
-        Ok(StoreRows { store, inputs, outputs, batch, seed, epoch, given, shuffled, rows, waiting, d_in })
+        Ok(StoreRows { store, inputs, outputs, batch, seed, epoch, given, shuffled, rows, waiting, d_in, max_norm })
+    }
+
+    /// The norm above which rows are left out.
+    pub fn max_norm(&self) -> Option<f32> {
+        self.max_norm
     }
 
     /// Epoch and batch within it: where [`StoreRows::go_to`] goes on.
@@ -98,6 +112,10 @@ impl<'a> StoreRows<'a> {
         let wanted = self.batch * self.d_in;
         while self.waiting.0.len() < wanted {
             if !self.read()? {
+                if self.given == 0 {
+                    let text = "too many rows are left out for their norm to fill one batch; choose a smaller batch or a larger max_norm";
+                    return Err(SaeError::Settings(text.to_owned()));
+                }
                 (self.epoch, self.given, self.shuffled) = (self.epoch + 1, 0, None);
                 self.waiting.0.clear();
                 self.waiting.1.clear();
@@ -124,19 +142,45 @@ impl<'a> StoreRows<'a> {
         if !shuffled.next_into(&mut self.rows)? {
             return Ok(false);
         }
-        let skip_first = self.store.manifest().contexts.bos.is_some();
+        let domain = Domain { skip_first: self.store.manifest().contexts.bos.is_some(), max_norm: self.max_norm };
+        let mut whole = Vec::with_capacity(self.d_in);
         let (inputs, outputs) = self.rows.values.split_at(self.inputs.len());
         for row in 0..self.rows.len() {
-            if skip_first && self.rows.positions[row] == 0 {
-                continue;
-            }
-            for (values, to) in [(inputs, &mut self.waiting.0), (outputs, &mut self.waiting.1)] {
-                for site in values {
-                    let width = site.len() / self.rows.len();
-                    to.extend_from_slice(&site[row * width..(row + 1) * width]);
-                }
+            whole.clear();
+            side_by_side(inputs, row, self.rows.len(), &mut whole);
+            if domain.covers(self.rows.positions[row] == 0, &whole) {
+                self.waiting.0.extend_from_slice(&whole);
+                side_by_side(outputs, row, self.rows.len(), &mut self.waiting.1);
             }
         }
         Ok(true)
+    }
+}
+
+/// Appends row `row` of each of some sites' values, `rows` rows each.
+fn side_by_side(sites: &[Vec<f32>], row: usize, rows: usize, to: &mut Vec<f32>) {
+    for site in sites {
+        let width = site.len() / rows;
+        to.extend_from_slice(&site[row * width..(row + 1) * width]);
+    }
+}
+
+/// The median norm of the first rows of a store, the sites of `inputs` side by side; first positions, which are often massive, left out.
+fn median_norm(store: &Store, inputs: &[String]) -> Result<f32, SaeError> {
+    let sites: Vec<&str> = inputs.iter().map(String::as_str).collect();
+    let mut reader = store.sequential(&sites, 4096)?;
+    let (mut rows, mut whole, mut norms) = (Rows::default(), Vec::new(), Vec::new());
+    while (norms.len() as u64) < MEASURED && reader.next_into(&mut rows)? {
+        for row in (0..rows.len()).filter(|row| rows.positions[*row] > 0) {
+            whole.clear();
+            side_by_side(&rows.values, row, rows.len(), &mut whole);
+            norms.push(norm(&whole));
+        }
+    }
+    let middle = norms.len() / 2;
+    match norms.is_empty() {
+        // Contexts of one token each: nothing can be said, and nothing is left out.
+        true => Ok(f32::MAX),
+        false => Ok(*norms.select_nth_unstable_by(middle, f32::total_cmp).1),
     }
 }

@@ -8,7 +8,9 @@ mod vocabulary;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use golgi_data::atlas::{ATLAS_SCHEMA, Band, Bins, LabelCount, Manifest, Provisional, Tracked, provisional_folder};
+use golgi_data::atlas::{
+    ATLAS_SCHEMA, Band, Bins, LabelCount, Manifest, Provisional, Tracked, UnitKind, provisional_folder,
+};
 use golgi_data::context::RunContext;
 use golgi_data::tables::{Columns, TableError, TableWriter};
 use golgi_probes::{Device, OpenModel};
@@ -19,8 +21,9 @@ use super::examples::BAND_EDGES;
 use super::lanes::SKIP_FIRST;
 use super::plan::Plan;
 use super::recipe::write_whole;
+use super::subject::Subject;
 use super::units::{Units, active_rule, is_gated};
-use super::weights::Neurons;
+use super::weights::{Vectors, has_vectors};
 use super::{BuildError, BuildOptions, neighbours};
 use crate::error::Result;
 
@@ -52,6 +55,7 @@ impl Table {
 
 /// What all tables are made from.
 pub(super) struct Source<'a> {
+    subject: &'a Subject<'a>,
     model: &'a OpenModel,
     plan: &'a Plan<'a>,
     options: &'a BuildOptions,
@@ -60,8 +64,13 @@ pub(super) struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    pub fn new(model: &'a OpenModel, plan: &'a Plan<'a>, options: &'a BuildOptions, counts: &'a Counts) -> Source<'a> {
-        Source { model, plan, options, counts, bins: options.bins }
+    pub fn new(
+        subject: &'a Subject<'a>,
+        plan: &'a Plan<'a>,
+        options: &'a BuildOptions,
+        counts: &'a Counts,
+    ) -> Source<'a> {
+        Source { subject, model: subject.model, plan, options, counts, bins: options.bins }
     }
 
     /// Tracked tokens seen less often than this are not listed: a mean over few occurrences says little. Short runs are
@@ -126,22 +135,25 @@ pub(super) fn finish(
     out: &Path,
     (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<Manifest> {
-    let Source { model, plan, .. } = *source;
+    let Source { subject, model, plan, .. } = *source;
     let rows: u64 = units.groups.iter().map(|group| u64::from(group.about.count)).sum();
     ctx.stage_from("writing tables", 0, rows, span(after.after_tables()));
     places::contexts(source, out)?;
     let mut joined = early(source, &units, out, ctx)?;
     vocabulary::triggers(source, &units, out)?;
 
-    let layers = model.model.blocks.len();
-    ctx.stage_from("reading weights", 0, layers as u64, span(after.after_weights()));
-    let mut weights = Vec::with_capacity(layers);
+    let with_vectors = units.groups.iter().filter(|group| has_vectors(group.about.kind));
+    ctx.stage_from("reading weights", 0, with_vectors.clone().count() as u64, span(after.after_weights()));
+    let mut weights = Vec::new();
     let mut logits = vocabulary::LogitTable::new(out);
-    for layer in 0..layers {
+    for group in with_vectors {
         ctx.check()?;
-        let mut neurons = Neurons::of(model, layer)?;
-        logits.push(source, &units.groups[layer].about, std::mem::take(&mut neurons.ends), &mut joined)?;
-        weights.push(neurons);
+        let mut vectors = match subject.latents_at(&group.read_at) {
+            Some(latents) if group.about.kind == UnitKind::Latent => Vectors::of_latents(model, latents)?,
+            _ => Vectors::of_neurons(model, group.about.layer as usize)?,
+        };
+        logits.push(source, &group.about, std::mem::take(&mut vectors.ends), &mut joined)?;
+        weights.push((group.about.count as usize, vectors));
         ctx.advance(1);
     }
     logits.finish()?;
@@ -164,7 +176,7 @@ fn write_manifest(manifest: &Manifest, out: &Path) -> Result<(), BuildError> {
 }
 
 fn manifest(source: &Source, null: Option<f32>, complete: bool, out: &Path) -> Result<Manifest> {
-    let Source { model, plan, options, counts, bins } = *source;
+    let Source { subject, model, plan, options, counts, bins } = *source;
     let tokens = counts.tokens + counts.contexts * SKIP_FIRST as u64;
     let label = |names: &[String], labels: &[u16], counts: &[u64]| {
         let labels = labels.iter().zip(counts);
@@ -201,10 +213,11 @@ fn manifest(source: &Source, null: Option<f32>, complete: bool, out: &Path) -> R
         contexts: counts.contexts,
         complete,
         provisional: (!complete).then(|| Provisional { tokens, of: plan.run_tokens() }),
-        groups: super::units::kinds(model, options),
+        groups: subject.groups(options),
+        dictionaries: subject.dictionaries.iter().map(|own| own.about.clone()).collect(),
         gated: is_gated(model),
         activation: activation.to_owned(),
-        active_rule: active_rule(model),
+        active_rule: active_rule(subject),
         bins,
         positions_per_bin: plan.positions_per_bin as u32,
         languages: label(plan.corpus.languages(), &plan.labels.languages, &counts.languages),

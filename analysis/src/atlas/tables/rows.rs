@@ -67,7 +67,7 @@ pub(super) fn neighbours(
     (after, ctx): (&Aftermath, &RunContext),
 ) -> Result<Option<f32>> {
     let k = source.options.neighbours;
-    let directions = Nearest::new(&writing(source.model)?)?;
+    let directions = Nearest::new(&writing(source.subject, source.options)?)?;
     let by_weights = directions.all(k, "finding nearest units by weights", span(after.by_correlation), ctx)?;
     drop(directions);
     let (mut null, mut by_correlation) = (None, Vec::new());

@@ -10,7 +10,7 @@ use super::{BuildError, Source, Table};
 use crate::atlas::moments::Shape;
 use crate::atlas::profiles::{Parts, position_information};
 use crate::atlas::units::Units;
-use crate::atlas::weights::Neurons;
+use crate::atlas::weights::Vectors;
 use crate::error::Result;
 
 /// Rows that can be read alone.
@@ -108,21 +108,24 @@ impl Statistics {
     }
 }
 
-/// A column with a value for each neuron, which come first, and none for other units.
-fn of_neurons(rows: usize, weights: &[Neurons], of: impl Fn(&Neurons) -> Vec<f32>, d_mlp: usize) -> Vec<Option<f32>> {
+/// What the weights say of the units that come first, group by group.
+pub(super) type Weights = [(usize, Vectors)];
+
+/// A column with a value for each unit that reads and writes along directions, and none for the others.
+fn of_vectors(rows: usize, weights: &Weights, of: impl Fn(&Vectors) -> Vec<f32>) -> Vec<Option<f32>> {
     let mut column = Vec::with_capacity(rows);
-    for neurons in weights {
-        let values = of(neurons);
-        column.extend((0..d_mlp).map(|index| values.get(index).copied()));
+    for (count, vectors) in weights {
+        let values = of(vectors);
+        column.extend((0..*count).map(|index| values.get(index).copied()));
     }
     column.resize(rows, None);
     column
 }
 
 /// Writes the table.
-pub(super) fn write(source: &Source, units: &Units, weights: &[Neurons], joined: &Joined, out: &Path) -> Result<()> {
+pub(super) fn write(source: &Source, units: &Units, weights: &Weights, joined: &Joined, out: &Path) -> Result<()> {
     let all = Statistics::of(source, units);
-    let (rows, d_mlp) = (all.unit.len(), source.model.model.dims.d_mlp);
+    let rows = all.unit.len();
     let shape = |of: fn(&Shape) -> f64| all.shapes.iter().map(|shape| of(shape) as f32).collect::<Vec<f32>>();
     let mut table = Columns::new()
         .text("unit", all.unit)
@@ -145,16 +148,16 @@ pub(super) fn write(source: &Source, units: &Units, weights: &[Neurons], joined:
     }
     table = table.f32("position_mi", all.position_mi);
     let moments = |of: fn(&Shape) -> f64| {
-        move |neurons: &Neurons| neurons.vocabulary.iter().map(|shape| of(shape) as f32).collect::<Vec<f32>>()
+        move |vectors: &Vectors| vectors.vocabulary.iter().map(|shape| of(shape) as f32).collect::<Vec<f32>>()
     };
-    let column = |of: &dyn Fn(&Neurons) -> Vec<f32>| of_neurons(rows, weights, of, d_mlp);
+    let column = |of: &dyn Fn(&Vectors) -> Vec<f32>| of_vectors(rows, weights, of);
     table = table
-        .f32("norm_in", column(&|neurons| neurons.norm_in.clone()))
-        .f32("norm_gate", column(&|neurons| neurons.norm_gate.clone()))
-        .f32("norm_out", column(&|neurons| neurons.norm_out.clone()))
-        .f32("cos_in_out", column(&|neurons| neurons.cos_in_out.clone()))
-        .f32("cos_gate_out", column(&|neurons| neurons.cos_gate_out.clone()))
-        .f32("bias_in", column(&|neurons| neurons.bias_in.clone()))
+        .f32("norm_in", column(&|vectors| vectors.norm_in.clone()))
+        .f32("norm_gate", column(&|vectors| vectors.norm_gate.clone()))
+        .f32("norm_out", column(&|vectors| vectors.norm_out.clone()))
+        .f32("cos_in_out", column(&|vectors| vectors.cos_in_out.clone()))
+        .f32("cos_gate_out", column(&|vectors| vectors.cos_gate_out.clone()))
+        .f32("bias_in", column(&|vectors| vectors.bias_in.clone()))
         .f32("vocab_mean", column(&moments(|shape| shape.mean)))
         .f32("vocab_var", column(&moments(|shape| shape.std * shape.std)))
         .f32("vocab_skew", column(&moments(|shape| shape.skewness)))

@@ -1,6 +1,7 @@
 //! Whole builds on tiny models, beside the same numbers worked out by hand from captured activations.
 
 mod brute;
+mod latents;
 mod resume;
 
 use std::path::Path;

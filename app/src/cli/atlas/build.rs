@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use golgi_analysis::atlas::{BuildEstimate, BuildOptions, build, check, check_writable, estimate};
+use golgi_analysis::atlas::{BuildEstimate, BuildOptions, Subject, build, check, check_writable, estimate};
 use golgi_data::atlas::{Manifest, is_atlas};
 use golgi_data::context::bytes_text;
 use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus, Split};
+use golgi_data::dictionary::Dictionary;
 use serde_json::json;
 
 use crate::cli::args::Budget;
@@ -50,6 +51,12 @@ pub struct Args {
     /// Put � in place of bytes that are no UTF-8, instead of refusing the corpus
     #[arg(long)]
     lossy: bool,
+    /// A sparse dictionary of a site of the model, whose latents become units of the atlas; may be given several times
+    #[arg(long, value_name = "DICTIONARY")]
+    sae: Vec<PathBuf>,
+    /// Leave out MLP neurons
+    #[arg(long)]
+    no_neurons: bool,
     /// Leave out attention heads
     #[arg(long)]
     no_heads: bool,
@@ -103,23 +110,35 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
         split: args.split.split(),
         batch_tokens: args.batch_tokens,
         seed: work.global.seed(),
+        neurons: !args.no_neurons,
         heads: !args.no_heads,
         residual: !args.no_residual,
         checkpoint_batches: args.checkpoint_batches,
         snapshot_batches: args.snapshot_batches,
         ..BuildOptions::default()
     };
+    let mut subject = Subject::from(&model);
+    for path in &args.sae {
+        let dictionary = Dictionary::read(path)?;
+        if let Some(digest) = &dictionary.config.model_digest
+            && *digest != model.digest()?
+        {
+            let path = path.display();
+            work.ctx.warn(format!("{path} was made with other weights of this model; its latents may say little"));
+        }
+        subject = subject.with(dictionary, &path.display().to_string())?;
+    }
     let watch = work.watch();
     let packed = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
-    check(&model, &packed, &options, &args.out)?;
-    let expected = estimate(&model, &packed, &options, &work.ctx)?;
+    check(subject.clone(), &packed, &options, &args.out)?;
+    let expected = estimate(subject.clone(), &packed, &options, &work.ctx)?;
     drop(watch);
     if let Some(budget) = args.budget.budget
         && expected.memory_bytes > budget
     {
         return Err(failure(format!(
             "the build needs about {} of memory, more than the {} allowed; run fewer tokens at once with --batch-tokens, or leave \
-             units out with --no-residual and --no-heads",
+             units out with --no-residual, --no-heads and --no-neurons",
             bytes_text(expected.memory_bytes),
             bytes_text(budget)
         )));
@@ -134,7 +153,7 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     forecast(&expected).lines().for_each(|line| work.out.remark(line));
     let watch = work.watch();
     let start = std::time::Instant::now();
-    let manifest = build(&model, &packed, &options, &args.out, &work.ctx).map_err(|error| match work.ctx.check() {
+    let manifest = build(subject, &packed, &options, &args.out, &work.ctx).map_err(|error| match work.ctx.check() {
         // Cancelling is pausing.
         Err(_) => failure(format!(
             "the build was stopped; the same command with --resume goes on from what is saved in {}",

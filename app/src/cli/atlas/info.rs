@@ -63,14 +63,23 @@ fn summary(m: &Manifest) -> Vec<(&'static str, String)> {
     let of_kind = |kind: UnitKind| -> u64 {
         m.groups.iter().filter(|group| group.kind == kind).map(|group| u64::from(group.count)).sum()
     };
-    let units = [(UnitKind::Neuron, "neurons"), (UnitKind::Head, "heads"), (UnitKind::Residual, "residual dimensions")];
-    let units = units.map(|(kind, name)| format!("{} {name}", spaced(of_kind(kind))));
+    let name = |kind: UnitKind| match kind {
+        UnitKind::Neuron => "neurons",
+        UnitKind::Latent => "latents",
+        UnitKind::Head => "heads",
+        UnitKind::Residual => "residual dimensions",
+    };
+    let units = UnitKind::ALL.map(|kind| (of_kind(kind), name(kind)));
+    let units: Vec<String> =
+        units.into_iter().filter(|one| one.0 > 0).map(|(n, name)| format!("{} {name}", spaced(n))).collect();
+    let dictionaries = m.dictionaries.iter().map(|own| format!("{} ({}) from {}", own.site, own.about, own.source));
     let labels = |list: &[golgi_data::atlas::LabelCount]| {
         list.iter().map(|one| format!("{} {}", one.label, spaced(one.tokens))).collect::<Vec<_>>().join(", ")
     };
     let mut rows = vec![
         ("model", format!("{} ({})", m.model, m.family)),
         ("units", units.join(", ")),
+        ("dictionaries", dictionaries.collect::<Vec<_>>().join("; ")),
         ("corpus", format!("{}, split {}", m.corpus, m.split)),
         ("tokens", format!("{} in {} contexts of at most {}", spaced(m.tokens), spaced(m.contexts), m.context_len)),
         ("languages", labels(&m.languages)),

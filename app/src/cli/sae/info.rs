@@ -44,6 +44,10 @@ pub fn run(work: &Work, folder: &Path) -> anyhow::Result<Exit> {
         ("decoder rows", format!("of length {lengths}")),
         ("thresholds", thresholds.map(|range| range.to_string()).unwrap_or_default()),
         ("first position", if config.skip_first { "was left out of the training" } else { "" }.into()),
+        (
+            "massive rows",
+            config.max_norm.map(|norm| format!("of a norm above {norm:.1} were left out")).unwrap_or_default(),
+        ),
         ("model", said(&config.model)),
         ("weights", said(&config.model_digest)),
         ("corpus", said(&config.corpus)),

@@ -238,8 +238,7 @@ impl UnitTable {
 
     /// The kinds that occur.
     pub fn kinds(&self) -> Vec<UnitKind> {
-        let kinds = [UnitKind::Neuron, UnitKind::Head, UnitKind::Residual];
-        kinds.into_iter().filter(|kind| self.groups.iter().any(|group| group.kind == *kind)).collect()
+        UnitKind::ALL.into_iter().filter(|kind| self.groups.iter().any(|group| group.kind == *kind)).collect()
     }
 
     fn group_index(&self, id: u32) -> Option<usize> {
@@ -259,11 +258,12 @@ impl UnitTable {
         Some(Unit::new(self.sites[index].clone()?, id - self.groups[index].start))
     }
 
-    /// The short address of the unit with this id: `L5N123`, `L18H6`, `L5R7`.
+    /// The short address of the unit with this id: `L5N123`, `L15F99`, `L18H6`, `L5R7`.
     pub fn short(&self, id: u32) -> String {
         let Some(group) = self.group_of(id) else { return String::new() };
         let letter = match group.kind {
             UnitKind::Neuron => 'N',
+            UnitKind::Latent => 'F',
             UnitKind::Head => 'H',
             UnitKind::Residual => 'R',
         };

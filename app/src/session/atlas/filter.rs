@@ -126,6 +126,7 @@ fn address(text: &str, table: &UnitTable) -> Option<Address> {
     let layer = number(&['L', 'l'])?;
     let kind = match rest.chars().next() {
         Some('N' | 'n') => Some(UnitKind::Neuron),
+        Some('F' | 'f') => Some(UnitKind::Latent),
         Some('H' | 'h') => Some(UnitKind::Head),
         Some('R' | 'r') => Some(UnitKind::Residual),
         _ => None,
@@ -138,7 +139,7 @@ fn address(text: &str, table: &UnitTable) -> Option<Address> {
 impl Filter {
     /// Why the address cannot be understood.
     pub fn address_problem(&self, table: &UnitTable) -> Option<String> {
-        let problem = "It takes L5, N123, L5N123, L18H6, L5R7 or a whole address.";
+        let problem = "It takes L5, N123, L5N123, L15F99, L18H6, L5R7 or a whole address.";
         address(&self.address, table).is_none().then(|| problem.to_owned())
     }
 

@@ -133,6 +133,7 @@ impl Fixture {
             complete: true,
             provisional: None,
             groups,
+            dictionaries: Vec::new(),
             gated: false,
             activation: "gelu".to_owned(),
             active_rule: "neurons: above 0; heads and residual dimensions: |x| above the layer's 95th percentile"

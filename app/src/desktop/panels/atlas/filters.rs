@@ -65,6 +65,7 @@ fn parsed(text: &str) -> Option<f32> {
 pub fn kinds(kind: UnitKind) -> &'static str {
     match kind {
         UnitKind::Neuron => "Neurons",
+        UnitKind::Latent => "Latents",
         UnitKind::Head => "Heads",
         UnitKind::Residual => "Residual dimensions",
     }
