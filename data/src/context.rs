@@ -125,6 +125,12 @@ impl RunContext {
         RunContext { shared: Arc::default(), ..self.clone() }
     }
 
+    /// The same work, its random choices made with another seed.
+    #[must_use]
+    pub fn with_seed(&self, seed: u64) -> RunContext {
+        RunContext { seed, ..self.clone() }
+    }
+
     /// The seed of every random choice of this work.
     pub fn seed(&self) -> u64 {
         self.seed

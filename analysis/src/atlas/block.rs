@@ -45,7 +45,7 @@ impl Block {
             moments: Moments::new(),
             profiles: Profiles::new(plan.position_bins(), &plan.labels),
             sketch: Sketch::new(bins),
-            examples: Examples::new(),
+            examples: Examples::new(magnitude),
             tokens: TokenMeans::new(plan.tracked.len()),
             sample: Sample::new(plan.sample_len()),
             triggers: triggers.then(|| Triggers::new(used)),

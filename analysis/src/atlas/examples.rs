@@ -1,5 +1,8 @@
 //! Places in the corpus to look at: the contexts where a unit is strongest, and a fair sample of each band of its values.
 //!
+//! Where activity is judged by magnitude (neurons of gated MLPs, residual dimensions), so is strength: many such neurons do all they do below
+//! 0.
+//!
 //! Within a band those places are kept whose hash of (context, position, seed) is smallest: a uniform sample that does not
 //! depend on the order in which contexts come by.
 
@@ -7,7 +10,7 @@ use half::f16;
 
 use super::batch::Batch;
 use super::channel::Channel;
-use super::lanes::{LANES, Row, SKIP_FIRST, Tally};
+use super::lanes::{LANES, Row, SIGNED, SKIP_FIRST, Tally, masked};
 use super::profiles::Totals;
 
 /// Contexts kept because the unit is strongest in them.
@@ -65,9 +68,15 @@ impl Place {
         place
     }
 
-    /// Whether this place is preferred among the strongest: by value, then by the smaller context.
-    fn stronger(&self, other: &Place) -> bool {
-        self.value > other.value || (self.value == other.value && self.context < other.context)
+    /// How strong the unit is here, by value or by magnitude.
+    fn strength(&self, magnitude: u32) -> f32 {
+        masked(self.value, magnitude)
+    }
+
+    /// Whether this place is preferred among the strongest: by strength, then by the smaller context.
+    fn stronger(&self, other: &Place, magnitude: u32) -> bool {
+        let (own, theirs) = (self.strength(magnitude), other.strength(magnitude));
+        own > theirs || (own == theirs && self.context < other.context)
     }
 
     /// Whether this place is preferred within a band.
@@ -79,9 +88,11 @@ impl Place {
 /// The places of a block's units.
 #[derive(Debug, Clone)]
 pub(super) struct Examples {
+    /// Drops the sign before strengths are compared, or keeps it.
+    magnitude: u32,
     /// `[LANES][TOP + BANDS · PER_BAND]`.
     places: Vec<Place>,
-    /// What a context's maximum must reach to be among the strongest.
+    /// What a context's greatest strength must reach to be among the strongest.
     reach: Row,
     /// Lower bounds of the bands, the highest first.
     edges: [Row; BAND_EDGES.len()],
@@ -90,8 +101,9 @@ pub(super) struct Examples {
 }
 
 impl Examples {
-    pub fn new() -> Examples {
+    pub fn new(magnitude: u32) -> Examples {
         Examples {
+            magnitude,
             places: vec![EMPTY; LANES * SLOTS],
             reach: [f32::NEG_INFINITY; LANES],
             edges: [[f32::NEG_INFINITY; LANES]; BAND_EDGES.len()],
@@ -111,7 +123,7 @@ impl Examples {
     pub fn add_strongest(&mut self, context: &[Row], number: u32, totals: &Totals) {
         let mut any = false;
         for lane in 0..LANES {
-            any |= totals.max[lane] >= self.reach[lane];
+            any |= totals.strength(lane, self.magnitude) >= self.reach[lane];
         }
         if any {
             self.take_strongest(context, number, totals);
@@ -121,17 +133,18 @@ impl Examples {
     #[inline(never)]
     fn take_strongest(&mut self, context: &[Row], number: u32, totals: &Totals) {
         for lane in 0..LANES {
-            let max = totals.max[lane];
-            if max < self.reach[lane] {
+            let (strength, magnitude) = (totals.strength(lane, self.magnitude), self.magnitude);
+            if strength < self.reach[lane] {
                 continue;
             }
-            let Some(position) = (SKIP_FIRST..context.len()).find(|position| context[*position][lane] == max) else {
+            let there = |position: &usize| masked(context[*position][lane], magnitude) == strength;
+            let Some(position) = (SKIP_FIRST..context.len()).find(there) else {
                 continue;
             };
             let kept = &mut self.places[lane * SLOTS..][..TOP];
             let place = Place::found(context, lane, (number, position, 0));
-            if let Some(last) = replace(kept, place, Place::stronger) {
-                self.reach[lane] = last.value;
+            if let Some(last) = replace(kept, place, |a, b| a.stronger(b, magnitude)) {
+                self.reach[lane] = last.strength(magnitude);
             }
         }
     }
@@ -175,15 +188,18 @@ impl Examples {
     /// The places of one unit with their bands, in order: the strongest first, then band by band.
     pub fn of(&self, lane: usize) -> Vec<(usize, Vec<Place>)> {
         let places = &self.places[lane * SLOTS..][..SLOTS];
-        let sorted = |places: &[Place]| {
+        let sorted = |places: &[Place], magnitude: u32| {
             let mut places: Vec<Place> = places.iter().filter(|place| place.filled).copied().collect();
             places.sort_by(|a, b| {
-                b.value.total_cmp(&a.value).then((a.context, a.position).cmp(&(b.context, b.position)))
+                let order = b.strength(magnitude).total_cmp(&a.strength(magnitude));
+                order.then((a.context, a.position).cmp(&(b.context, b.position)))
             });
             places
         };
-        let bands = places[TOP..].chunks_exact(PER_BAND).map(sorted).enumerate();
-        std::iter::once((0, sorted(&places[..TOP]))).chain(bands.map(|(band, places)| (band + 1, places))).collect()
+        let bands = places[TOP..].chunks_exact(PER_BAND).map(|places| sorted(places, SIGNED)).enumerate();
+        std::iter::once((0, sorted(&places[..TOP], self.magnitude)))
+            .chain(bands.map(|(band, places)| (band + 1, places)))
+            .collect()
     }
 
     pub fn bytes() -> u64 {

@@ -16,10 +16,16 @@ pub(super) type Wide = [f64; LANES];
 /// sink in most models.
 pub(super) const SKIP_FIRST: usize = 1;
 
+/// `x`, or `|x|` where `magnitude` drops the sign bit.
+#[inline(always)]
+pub(super) fn masked(x: f32, magnitude: u32) -> f32 {
+    f32::from_bits(x.to_bits() & magnitude)
+}
+
 /// Whether a unit is active: `x > threshold`, or `|x| > threshold` where `magnitude` drops the sign bit.
 #[inline(always)]
 pub(super) fn is_active(x: f32, threshold: f32, magnitude: u32) -> bool {
-    f32::from_bits(x.to_bits() & magnitude) > threshold
+    masked(x, magnitude) > threshold
 }
 
 /// The mask of [`is_active`] that keeps the sign.

@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Labels};
 use super::channel::Channel;
-use super::lanes::{LANES, Row, SKIP_FIRST, Tally, Wide, is_active};
+use super::lanes::{LANES, Row, SKIP_FIRST, Tally, Wide, is_active, masked};
 
 /// Sums and counts of activity in parts of a stream.
 #[derive(Debug, Clone)]
@@ -68,6 +68,16 @@ impl Totals {
             }
         }
         totals
+    }
+}
+
+impl Totals {
+    /// The greatest strength of a unit in the context: its largest value, or its largest magnitude where the sign does not count.
+    #[inline(always)]
+    pub fn strength(&self, lane: usize, magnitude: u32) -> f32 {
+        let (max, min) = (masked(self.max[lane], magnitude), masked(self.min[lane], magnitude));
+        // Where the sign counts the smallest value is never larger.
+        if min > max { min } else { max }
     }
 }
 

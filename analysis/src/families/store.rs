@@ -87,7 +87,8 @@ pub(super) fn report(
     report.summary.extend(outcomes.iter().flat_map(|outcome| outcome.facts.iter().cloned()));
     if input.gated {
         let by = format!("gated MLP: {}", manifest.active_rule);
-        report.summary.push(Fact::new("adapted", ADAPTED.join(", ")).by(by));
+        let families = ADAPTED.join(", ");
+        report.summary.push(Fact::new("adapted families", ADAPTED.len()).by(format!("{families}: {by}")));
     }
     let columns =
         ["family", "tested", "members", "share (%)", "by chance", "by chance at most (95 %)", "verdict", "null"];

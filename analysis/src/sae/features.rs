@@ -19,6 +19,10 @@ pub struct ActiveLatent {
     pub activation: f32,
     /// `f_i · ∂(logit difference)/∂f_i`: to first order what the logit difference would lose without it.
     pub attribution: f32,
+    /// `f_i · ∂L/∂f_i`, L the summed loss of the prompt's tokens in nats: below 0 where the latent helps to predict the text, as the loss
+    /// would rise by about as much without it. 0 for a prompt of one token.
+    #[serde(default)]
+    pub loss_effect: f32,
 }
 
 /// A prompt through a dictionary.
@@ -79,6 +83,10 @@ pub fn features(
         Ok(Vec::<f32>::try_from(plain.f_flatten(0, -1)?.f_contiguous()?)?)
     };
     let gradient = gradients.get(&site).map(&read).transpose()?.unwrap_or_default();
+    let loss_gradient = match summed_loss(&logits, tokens)? {
+        Some(loss) => tap.gradients(&loss)?.get(&site).map(&read).transpose()?.unwrap_or_default(),
+        None => vec![0.0; gradient.len()],
+    };
     let x = tap.activations().get(&site).map(read).transpose()?.unwrap_or_default();
     let d = config.d_in();
     let codes = coder.encode(&x)?;
@@ -86,7 +94,8 @@ pub fn features(
     let (mut active, mut unexplained, mut error_attribution) = (Vec::new(), Vec::new(), 0f32);
     for (position, undo) in coder.undo(&x).into_iter().enumerate() {
         let row = position * d..(position + 1) * d;
-        let (x, fit, gradient) = (&x[row.clone()], &fit[row.clone()], &gradient[row]);
+        let (x, fit) = (&x[row.clone()], &fit[row.clone()]);
+        let (gradient, loss_gradient) = (&gradient[row.clone()], &loss_gradient[row]);
         let error: Vec<f32> = x.iter().zip(fit).map(|(x, fit)| x - fit).collect();
         let size = dot(x, x);
         unexplained.push(if size > 0.0 { dot(&error, &error) / size } else { 0.0 });
@@ -101,8 +110,14 @@ pub fn features(
             .iter()
             .zip(values)
             .map(|(latent, value)| {
-                let slope = undo.factor * dot(coder.dictionary().writes(*latent as usize), gradient);
-                ActiveLatent { latent: *latent, activation: *value, attribution: value * slope }
+                let write = coder.dictionary().writes(*latent as usize);
+                let worth = |gradient: &[f32]| value * undo.factor * dot(write, gradient);
+                ActiveLatent {
+                    latent: *latent,
+                    activation: *value,
+                    attribution: worth(gradient),
+                    loss_effect: worth(loss_gradient),
+                }
             })
             .collect();
         row.sort_by(|a, b| b.activation.total_cmp(&a.activation).then(a.latent.cmp(&b.latent)));
@@ -119,6 +134,18 @@ pub fn features(
         difference: difference.f_double_value(&[])? as f32,
         error_attribution,
     })
+}
+
+/// `−Σ_t log p(token_t+1 | …)` of logits `[1, pos, d_vocab]`; `None` where there is no next token.
+fn summed_loss(logits: &golgi_probes::Tensor, tokens: &[u32]) -> Result<Option<golgi_probes::Tensor>> {
+    let predictions = tokens.len() as i64 - 1;
+    if predictions < 1 {
+        return Ok(None);
+    }
+    let targets: Vec<i64> = tokens[1..].iter().map(|token| i64::from(*token)).collect();
+    let targets = golgi_probes::Tensor::f_from_slice(&targets)?.f_to_device(logits.device())?.f_unsqueeze(-1)?;
+    let log_probs = logits.f_select(0, 0)?.f_narrow(0, 0, predictions)?.f_log_softmax(-1, Kind::Float)?;
+    Ok(Some(log_probs.f_gather(-1, &targets, false)?.f_sum(Kind::Float)?.f_neg()?))
 }
 
 impl PromptFeatures {
@@ -157,10 +184,12 @@ impl PromptFeatures {
                     one.latent.into(),
                     one.activation.into(),
                     one.attribution.into(),
+                    one.loss_effect.into(),
                 ]
             })
         });
-        let columns = ["position", "token", "latent", "activation", "attribution"].map(str::to_owned).to_vec();
+        let columns =
+            ["position", "token", "latent", "activation", "attribution", "loss effect"].map(str::to_owned).to_vec();
         let by_position = Table {
             name: "latents of each token, the most active first".to_owned(),
             columns: columns.clone(),
@@ -168,7 +197,14 @@ impl PromptFeatures {
         };
         let strongest = self.by_attribution().into_iter().take(4 * top).map(|(position, one)| {
             let piece = self.pieces[position].clone();
-            vec![position.into(), piece.into(), one.latent.into(), one.activation.into(), one.attribution.into()]
+            vec![
+                position.into(),
+                piece.into(),
+                one.latent.into(),
+                one.activation.into(),
+                one.attribution.into(),
+                one.loss_effect.into(),
+            ]
         });
         let strongest = Table {
             name: "latents that speak most for or against the target".to_owned(),

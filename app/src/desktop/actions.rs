@@ -141,6 +141,8 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
         Action::new(File, icons::FOLDER_OPEN, "Open model folder…", Deed::OpenFolder).keys(CTRL_SHIFT, Key::O),
         Action::new(File, icons::TABLE, "Open atlas folder…", Deed::OpenAtlas).keys(CTRL_SHIFT, Key::A).group(),
         Action::new(File, icons::CHART_BAR, "Open training run…", Deed::OpenRun).keys(CTRL_SHIFT, Key::R),
+        Action::new(File, icons::STACK, "Open sparse dictionary…", Deed::Send(Command::AskForDictionary))
+            .keys(CTRL_SHIFT, Key::D),
         Action::new(File, icons::HAMMER, "Build an atlas of this model…", Deed::Send(Command::AskToBuildAtlas))
             .enabled(open)
             .keys(CTRL_SHIFT, Key::B),

@@ -24,6 +24,8 @@ pub enum Ask {
     Atlas,
     /// For the folder of a training run.
     Run,
+    /// For the folder of a sparse dictionary.
+    Dictionary,
 }
 
 /// Opens the system's dialog; the answer arrives as a command. The window goes on meanwhile.
@@ -31,6 +33,7 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
     let title = match ask {
         Ask::Atlas => "Open an atlas",
         Ask::Run => "Open a training run",
+        Ask::Dictionary => "Open a dictionary",
         Ask::File | Ask::Folder => "Open a model",
     };
     let dialog = rfd::AsyncFileDialog::new().set_title(title);
@@ -40,7 +43,7 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
             let kinds = ["gguf", "safetensors", "pth", "pt", "bin", "json"];
             Box::pin(dialog.add_filter("Models", &kinds).add_filter("Everything", &["*"]).pick_file())
         }
-        Ask::Folder | Ask::Atlas | Ask::Run => Box::pin(dialog.pick_folder()),
+        Ask::Folder | Ask::Atlas | Ask::Run | Ask::Dictionary => Box::pin(dialog.pick_folder()),
     };
     let wait = move || {
         if let Some(chosen) = block_on(answer) {
@@ -48,6 +51,7 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
             commands.send(match ask {
                 Ask::Atlas => Command::OpenAtlas(path),
                 Ask::Run => Command::OpenRun(path),
+                Ask::Dictionary => Command::OpenDictionary(path),
                 _ => Command::OpenModel(path.to_string_lossy().into_owned()),
             });
             ctx.request_repaint();

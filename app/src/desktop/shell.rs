@@ -130,6 +130,10 @@ impl Workbench {
                 dialogs::ask_to_open(Ask::Run, self.session.commands(), ctx.clone());
                 return;
             }
+            Command::AskForDictionary => {
+                dialogs::ask_to_open(Ask::Dictionary, self.session.commands(), ctx.clone());
+                return;
+            }
             Command::SaveScript(_) => {
                 self.saving = Some(SaveForm::new(Saved::Script));
                 return;

@@ -8,10 +8,11 @@ use golgi_data::unit::Unit;
 use super::Session;
 use super::atlas::AtlasState;
 use super::command::Command;
+use super::dictionary::DictionaryState;
 use super::document::{Document, Generated};
 use super::loadable::Loadable;
 use super::notice::Notice;
-use super::results::Results;
+use super::results::{ResultKind, Results};
 use super::selection::Selection;
 use super::undo::Edited;
 
@@ -35,6 +36,23 @@ impl Session {
                 self.window_requests.push(Command::ShowPanel("runs"));
             }
             Command::CloseRun(folder) => self.runs.close(&folder),
+            Command::OpenModel(spec) if Path::new(&spec).join(golgi_data::dictionary::CONFIG).is_file() => {
+                self.apply(Command::OpenDictionary(PathBuf::from(spec)));
+            }
+            Command::OpenDictionary(folder) => {
+                self.dictionary = DictionaryState { folder: Some(folder.clone()), ..DictionaryState::default() };
+                self.dictionary.open.begin();
+                self.window_requests.push(Command::ShowPanel("features"));
+                self.ask_backend(Command::OpenDictionary(folder));
+            }
+            Command::CloseDictionary => {
+                self.dictionary = DictionaryState::default();
+                self.ask_backend(command);
+            }
+            Command::Steer(request) => {
+                self.dictionary.request = Some(request);
+                self.ask_backend(Command::Retry(ResultKind::Steering));
+            }
             Command::OpenAtlas(folder) => {
                 self.atlas = AtlasState { folder: Some(folder.clone()), ..AtlasState::default() };
                 self.atlas.open.begin();
@@ -116,6 +134,7 @@ impl Session {
             | Command::ShowPanel(_)
             | Command::AskForAtlas
             | Command::AskForRun
+            | Command::AskForDictionary
             | Command::AskToBuildAtlas => {
                 self.window_requests.push(command);
             }
@@ -125,13 +144,14 @@ impl Session {
     fn select(&mut self, selection: &Selection) {
         self.selection.merge(selection);
         // A selection may come from a text field, from an older model or an older atlas.
-        let (model, atlas) = (self.document.model(), self.atlas.get());
+        let (model, atlas, dictionary) = (self.document.model(), self.atlas.get(), self.dictionary.get());
         if model.is_none() && atlas.is_none() {
             return;
         }
         let known = |unit: &Unit| {
             model.is_some_and(|model| model.has_unit(unit))
                 || atlas.is_some_and(|open| open.units.id_of(unit).is_some())
+                || dictionary.is_some_and(|open| open.latent(unit).is_some())
         };
         if self.selection.unit.as_ref().is_some_and(|unit| !known(unit)) {
             self.selection.unit = None;

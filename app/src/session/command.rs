@@ -9,6 +9,7 @@ use golgi_probes::intervention::Intervention;
 use super::atlas::Reading;
 use super::atlas::filter::UnitSet;
 use super::build::BuildRequest;
+use super::dictionary::SteerRequest;
 use super::jobs::JobId;
 use super::notice::Notice;
 use super::results::ResultKind;
@@ -59,6 +60,14 @@ pub enum Command {
     CloseRun(PathBuf),
     /// Asks for the folder of a training run, in a dialog.
     AskForRun,
+    /// Opens the sparse dictionary in a folder.
+    OpenDictionary(PathBuf),
+    /// Closes it.
+    CloseDictionary,
+    /// Asks for the folder of a dictionary, in a dialog.
+    AskForDictionary,
+    /// Continues the text with changed latents of the open dictionary, beside a continuation without and a control.
+    Steer(SteerRequest),
     /// Opens a panel and brings it to the front.
     ShowPanel(&'static str),
     /// Asks for the folder of an atlas, in a dialog.

@@ -16,6 +16,7 @@ pub mod atlas;
 pub mod backend;
 pub mod build;
 pub mod command;
+pub mod dictionary;
 pub mod document;
 pub mod jobs;
 pub mod loadable;
@@ -42,6 +43,7 @@ use atlas::AtlasState;
 use backend::Backend;
 use build::Build;
 use command::{Command, CommandSender};
+use dictionary::DictionaryState;
 use document::Document;
 use jobs::Jobs;
 use loadable::Loadable;
@@ -68,6 +70,8 @@ pub struct Session {
     pub build: Option<Build>,
     /// Training runs that are followed.
     pub runs: Runs,
+    /// The sparse dictionary that is open.
+    pub dictionary: DictionaryState,
     /// What is running.
     pub jobs: Jobs,
     /// What there is to tell.
@@ -108,6 +112,7 @@ impl Session {
             atlas: AtlasState::default(),
             build: None,
             runs: Runs::default(),
+            dictionary: DictionaryState::default(),
             jobs: Jobs::default(),
             notices: Notices::default(),
             recent: Recent::default(),
@@ -198,6 +203,8 @@ impl Session {
             ResultKind::Effect => results.effect.failure(),
             ResultKind::Attribution => results.attribution.failure(),
             ResultKind::AtlasPage => self.atlas.page.failure(),
+            ResultKind::PromptFeatures => self.dictionary.features.failure(),
+            ResultKind::Steering => self.dictionary.steered.failure(),
             ResultKind::Corpus => self.atlas.corpus.failure(),
             ResultKind::Painted => self.atlas.painted.failure(),
             ResultKind::Trial => self.atlas.trial.failure(),

@@ -35,6 +35,10 @@ pub enum ResultKind {
     Painted,
     /// The selected unit's activation over a text of the user.
     Trial,
+    /// The latents of the open dictionary that the prompt makes active.
+    PromptFeatures,
+    /// A continuation with changed latents, beside one without and a control.
+    Steering,
 }
 
 impl ResultKind {
@@ -51,6 +55,8 @@ impl ResultKind {
         ResultKind::Corpus,
         ResultKind::Painted,
         ResultKind::Trial,
+        ResultKind::PromptFeatures,
+        ResultKind::Steering,
     ];
 
     /// What people call it.
@@ -67,6 +73,8 @@ impl ResultKind {
             ResultKind::Corpus => "Documents of the atlas",
             ResultKind::Painted => "Activation over the document",
             ResultKind::Trial => "Activation over your text",
+            ResultKind::PromptFeatures => "Features of the prompt",
+            ResultKind::Steering => "Steering",
         }
     }
 

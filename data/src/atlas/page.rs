@@ -77,7 +77,7 @@ pub struct Neighbour {
 /// A place in the corpus.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Example {
-    /// 0 for the strongest overall, else the band of [`Manifest::bands`](super::Manifest::bands), counted from 1.
+    /// 0 for the strongest overall (by magnitude where activity is judged by magnitude), else the band of [`Manifest::bands`](super::Manifest::bands), counted from 1.
     pub band: i8,
     /// Its rank within the band.
     pub rank: u8,

@@ -71,6 +71,32 @@ fn dictionaries_are_trained_judged_read_and_used() {
     assert_eq!(splice[0]["kl"].as_f64(), Some(0.0));
     assert!(splice[3]["kl"].as_f64().unwrap() > 0.0);
 
+    // An atlas of its latents, without the neurons' and with them, and a page of one that is not dead.
+    let build = |out: &'static str, more: &[&'static str]| {
+        let line = "atlas build gpt2 --corpus corpus.jsonl --tokens 2000 --context-len 24 --sae run/top_k --no-heads --no-residual --out";
+        golgi.json("golgi.atlas.build/1", &[&line.split_whitespace().collect::<Vec<_>>()[..], &[out], more].concat())
+    };
+    let manifest = build("latents", &["--no-neurons"])["manifest"].clone();
+    assert_eq!(manifest["groups"][0]["count"], 64);
+    let source = manifest["dictionaries"][0].clone();
+    assert_eq!((&source["source"], &source["about"]), (&"run/top_k".into(), &"top_k, 64 latents".into()));
+    assert_eq!(source["digest"], dictionary.digest());
+    let info = golgi.ok(&["atlas", "info", "latents"]).out;
+    assert!(info.contains("64 latents") && info.contains("blocks.1.hook_resid_post (top_k, 64 latents)"), "{info}");
+    let found = golgi.ok(&["atlas", "query", "latents", "SELECT short FROM units ORDER BY max DESC LIMIT 1"]).out;
+    let short = found.lines().last().unwrap().trim().to_owned();
+    assert!(short.starts_with("L1F"), "{found}");
+    golgi.ok(&["report", "--atlas", "latents", "--units", &short, "--out", "latent.html"]);
+    let page = fs::read_to_string(golgi.path("latent.html")).unwrap();
+    assert!(page.contains("latent of a dictionary") && page.contains(&short));
+    let both = build("both", &[])["manifest"].clone();
+    assert_eq!(both["groups"].as_array().unwrap().last().unwrap()["kind"], "latent");
+    // Another dictionary of the same site is another atlas.
+    let line = "atlas build gpt2 --corpus corpus.jsonl --tokens 2000 --context-len 24 --sae run/jump_relu --no-heads --no-residual --no-neurons --resume --out latents";
+    assert!(golgi.fails(&line.split_whitespace().collect::<Vec<_>>()).contains("dictionaries"));
+    let nothing = "atlas build gpt2 --corpus corpus.jsonl --no-heads --no-residual --no-neurons --out none";
+    assert!(golgi.fails(&nothing.split_whitespace().collect::<Vec<_>>()).contains("nothing is left to describe"));
+
     let document = golgi.json("golgi.sae.prompt/1", &["sae", "prompt", "run/top_k", "--text", "the cat sat on a mat"]);
     let active = document["features"]["active"].as_array().unwrap();
     assert_eq!(active.len(), 6);

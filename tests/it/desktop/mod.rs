@@ -2,6 +2,7 @@
 
 mod atlas;
 mod attention;
+mod features;
 mod given;
 mod interventions;
 mod jobs;

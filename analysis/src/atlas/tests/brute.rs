@@ -183,18 +183,20 @@ fn examples_equal_brute_force() {
     }
     for id in 0..manifest.units() {
         let counted: Vec<_> = brute.of(&manifest.unit(id).unwrap()).into_iter().filter(|value| value.1 > 0).collect();
-        // The strongest contexts, each by its best position.
+        // The strongest contexts, each by its best position; in size, where the sign does not count.
+        let signed = manifest.group_of(id).unwrap().kind == UnitKind::Neuron;
+        let strength = |value: f32| if signed { value } else { value.abs() };
         let mut best: HashMap<usize, f32> = HashMap::new();
         counted.iter().for_each(|v| {
             let entry = best.entry(v.0).or_insert(f32::NEG_INFINITY);
-            *entry = entry.max(v.3);
+            *entry = entry.max(strength(v.3));
         });
         let mut peaks: Vec<f32> = best.into_values().collect();
         peaks.sort_by(|a, b| b.total_cmp(a));
         let strongest = &found[&(id, 0)];
         assert_eq!(strongest.len(), TOP.min(peaks.len()));
         for (example, peak) in strongest.iter().zip(&peaks) {
-            near(f64::from(example.3), f64::from(*peak), 1e-5, "peak");
+            near(f64::from(strength(example.3)), f64::from(*peak), 1e-5, "peak");
         }
         // A band holds the smallest hashes among the values between its own bounds.
         let hash = |context: usize, position: usize| (mix(5 ^ ((context as u64) << 16 | position as u64)) >> 32) as u32;

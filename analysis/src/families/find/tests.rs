@@ -116,7 +116,7 @@ fn a_gated_stub_is_handled_as_adapted() {
     let page = atlas.page(second).unwrap();
     let mine = page.families.iter().find(|family| family.family == "suppression").unwrap();
     assert!(mine.evidence.contains("mostly negative") && mine.evidence.contains("adapted"), "{mine:?}");
-    assert!(report.fact("adapted").is_some());
+    assert!(report.fact("adapted families").is_some());
 }
 
 #[test]

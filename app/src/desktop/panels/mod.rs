@@ -14,6 +14,7 @@ use super::theme::Palette;
 mod atlas;
 mod attention;
 mod corpus;
+mod features;
 mod interventions;
 mod jobs;
 mod lens;
@@ -22,6 +23,7 @@ mod model;
 mod neurons;
 mod prompt;
 mod runs;
+mod steering;
 mod unit;
 
 /// What a panel sees of the program while it draws a frame.
@@ -115,5 +117,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(map::MapPanel::default()),
         Box::new(corpus::CorpusPanel::default()),
         Box::new(runs::RunsPanel::default()),
+        Box::new(features::FeaturesPanel::default()),
+        Box::new(steering::SteeringPanel::default()),
     ]
 }

@@ -222,10 +222,11 @@ fn provenance(manifest: &Manifest) -> Vec<(&'static str, String)> {
     rows
 }
 
-/// `MLP neuron`, `attention head`, `residual dimension`.
+/// `MLP neuron`, `latent of a dictionary`, `attention head`, `residual dimension`.
 fn kind_name(page: &Page) -> &'static str {
     match page.kind {
         "neuron" => "MLP neuron",
+        "latent" => "latent of a dictionary",
         "head" => "attention head",
         _ => "residual dimension",
     }

@@ -77,6 +77,7 @@ fn layer(page: &Page) -> String {
 fn source_set(page: &Page) -> &'static str {
     match page.kind {
         "neuron" => "neurons",
+        "latent" => "golgi-sae",
         "head" => "golgi-heads",
         _ => "golgi-residual",
     }

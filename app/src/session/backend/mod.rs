@@ -9,6 +9,7 @@ mod aliases;
 mod atlas;
 mod build;
 mod compute;
+mod dictionary;
 mod generate;
 mod open;
 mod reader;
@@ -60,6 +61,7 @@ struct Subject {
     position: Option<usize>,
     unit: Option<Unit>,
     passage: Option<Passage>,
+    about: Option<dictionary::About>,
 }
 
 /// Part of a document of the open atlas.
@@ -110,6 +112,7 @@ pub struct Backend {
     desk: atlas::Desk,
     building: Option<build::Building>,
     follower: runs::Follower,
+    librarian: dictionary::Librarian,
 }
 
 #[derive(Default)]
@@ -143,6 +146,7 @@ impl Backend {
             desk,
             building: None,
             follower: runs::Follower::default(),
+            librarian: dictionary::Librarian::default(),
         }
     }
 
@@ -160,6 +164,7 @@ impl Backend {
             Command::EstimateAtlas(request) => self.build(session, request, true),
             Command::BuildAtlas(request) => self.build(session, request, false),
             Command::PauseBuild => self.pause_build(),
+            Command::OpenDictionary(folder) => self.open_dictionary(folder),
             _ => {}
         }
     }
@@ -172,6 +177,7 @@ impl Backend {
         self.update_building(session);
         self.update_atlas(session);
         self.update_runs(session);
+        self.update_dictionary(session);
         self.update_results(session);
     }
 
@@ -186,6 +192,7 @@ impl Backend {
             ResultKind::Attribution => self.slots.attribution.forget(),
             ResultKind::Painted => self.slots.painted.forget(),
             ResultKind::Trial => self.slots.trial.forget(),
+            ResultKind::PromptFeatures | ResultKind::Steering => self.librarian.forget(kind),
             ResultKind::AtlasPage | ResultKind::Corpus => self.desk.forget(kind),
         }
     }
@@ -210,6 +217,7 @@ impl Backend {
             position,
             unit,
             passage: None,
+            about: None,
         };
         let whole = subject(None, None);
         // About a token: the selected one, else the last one, which only the model's thread may know as yet.
@@ -261,6 +269,7 @@ impl Backend {
             position: None,
             unit: unit.clone(),
             passage,
+            about: None,
         };
         let wanted = |kind| session.wanted.contains(&kind);
         let passage = state.corpus.get().zip(state.reading).zip(state.open.get()).map(|((corpus, reading), open)| {

@@ -40,7 +40,7 @@ const examples = unit => {
     if (!inside.length) return;
     const values = inside.map(example => example[1]), few = band ? OF_BAND : FIRST;
     const range = number(Math.min(...values)) + ' to ' + number(Math.max(...values));
-    box.append(el('div', { class: 'band' }, el('h4', { 'data-t': band ? 'between these quantiles of all its activations' : 'the largest activations, one per context' }, name), el('small', null, range)));
+    box.append(el('div', { class: 'band' }, el('h4', { 'data-t': band ? 'between these quantiles of all its activations' : 'the strongest activations, one per context; by size where the sign does not count as activity' }, name), el('small', null, range)));
     inside.forEach(([, value, peak, ids, scale, code, label, document, position], index) => {
       if (index >= few) hidden += 1;
       box.append(el('div', { class: index < few ? 'example' : 'example more' }, el('b', null, number(value)), strip(unit, ids, scale, code, peak),
