@@ -94,7 +94,8 @@ fn dictionaries_are_trained_judged_read_and_used() {
     // Another dictionary of the same site is another atlas.
     let line = "atlas build gpt2 --corpus corpus.jsonl --tokens 2000 --context-len 24 --sae run/jump_relu --no-heads --no-residual --no-neurons --resume --out latents";
     assert!(golgi.fails(&line.split_whitespace().collect::<Vec<_>>()).contains("dictionaries"));
-    let nothing = "atlas build gpt2 --corpus corpus.jsonl --no-heads --no-residual --no-neurons --out none";
+    let nothing =
+        "atlas build gpt2 --corpus corpus.jsonl --context-len 24 --no-heads --no-residual --no-neurons --out none";
     assert!(golgi.fails(&nothing.split_whitespace().collect::<Vec<_>>()).contains("nothing is left to describe"));
 
     let document = golgi.json("golgi.sae.prompt/1", &["sae", "prompt", "run/top_k", "--text", "the cat sat on a mat"]);
