@@ -18,6 +18,9 @@ pub enum AnalysisError {
     /// An atlas could not be built.
     #[error(transparent)]
     Build(#[from] crate::atlas::BuildError),
+    /// An endpoint that explains or judges cannot be used.
+    #[error(transparent)]
+    Endpoint(#[from] golgi_data::endpoint::EndpointError),
     /// No analysis has this name.
     #[error("there is no analysis `{name}`; there are {known}")]
     Unknown {
@@ -82,7 +85,11 @@ pub enum AnalysisError {
 impl AnalysisError {
     /// Whether the work ended only because somebody asked for it.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self, AnalysisError::Probe(ProbeError::Cancelled(_)))
+        use golgi_data::endpoint::EndpointError;
+        matches!(
+            self,
+            AnalysisError::Probe(ProbeError::Cancelled(_)) | AnalysisError::Endpoint(EndpointError::Cancelled(_))
+        )
     }
 }
 

@@ -23,6 +23,7 @@ pub mod circuits;
 mod direct;
 mod distribution;
 pub mod error;
+pub mod explain;
 pub mod families;
 pub mod harvest;
 pub mod prompt;

@@ -6,6 +6,7 @@ pub mod atlas;
 pub mod context;
 pub mod corpus;
 pub mod dictionary;
+pub mod endpoint;
 pub mod hub;
 pub mod models;
 pub mod site;

@@ -44,7 +44,7 @@ mod outcome;
 mod params;
 mod pass;
 #[cfg(test)]
-mod planted;
+pub(crate) mod planted;
 mod positional;
 mod statistics;
 mod store;

@@ -12,7 +12,7 @@ use crate::testing::Weights;
 
 /// Sizes of a planted model.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Size {
+pub(crate) struct Size {
     pub layers: usize,
     pub width: i64,
     pub heads: i64,
@@ -21,7 +21,7 @@ pub(super) struct Size {
     pub context: i64,
 }
 
-pub(super) fn zeros(size: &[i64]) -> Tensor {
+pub(crate) fn zeros(size: &[i64]) -> Tensor {
     Tensor::zeros(size, (Kind::Float, Device::Cpu))
 }
 
@@ -31,7 +31,7 @@ pub(super) fn norm(width: i64) -> Norm {
 }
 
 /// A model whose attention is silent and whose MLPs (ReLU, with biases) are all 0, ready to be wired by hand.
-pub(super) fn blank(size: Size, tokens: Tensor, positions: Tensor, unembed: Tensor) -> OpenModel {
+pub(crate) fn blank(size: Size, tokens: Tensor, positions: Tensor, unembed: Tensor) -> OpenModel {
     let Size { layers, width, heads, mlp, vocabulary, context } = size;
     let d_head = width;
     let plain = |out: i64, inputs: i64| Linear { weight: zeros(&[out, inputs]), bias: None };

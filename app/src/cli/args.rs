@@ -8,7 +8,9 @@ use golgi_probes::{DType, DeviceChoice, OpenOptions};
 
 use super::error::failure;
 use super::style::When;
-use super::{analyse, atlas, capture, corpora, find, generate, harvest, inspect, models, prompt, report, run, sae};
+use super::{
+    analyse, atlas, capture, corpora, explain, find, generate, harvest, inspect, models, prompt, report, run, sae,
+};
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
 const LIBTORCH_VERSION: &str = "2.11.0";
@@ -159,6 +161,8 @@ pub enum Command {
     Atlas(atlas::Args),
     /// Look for families of neurons in an atlas
     Find(find::Args),
+    /// Say in words what units of an atlas do, and test that
+    Explain(Box<explain::Args>),
     /// Sparse dictionaries: train and judge them
     Sae(sae::Args),
     /// Describe the JSON documents that the commands print

@@ -21,6 +21,7 @@ mod analyse;
 mod atlas;
 mod capture;
 mod corpora;
+mod explain;
 mod find;
 mod generate;
 mod harvest;
@@ -118,6 +119,7 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Analyse(args) => analyse::run(&work, args),
         Command::Atlas(args) => atlas::run(&work, args),
         Command::Find(args) => find::run(&work, args),
+        Command::Explain(args) => explain::run(&work, *args),
         Command::Sae(args) => sae::run(&work, args),
         Command::Schema => schema::run(&work),
     };

@@ -400,6 +400,41 @@ pub const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
+        name: "golgi.explain/1",
+        about: "golgi explain ATLAS … --json",
+        fields: &[
+            ("atlas", "text", "as typed"),
+            ("by", "text", "who explains"),
+            ("judge", "text", "who judges"),
+            ("options", "object", "scores, passages, simulated, examples, contexts"),
+            (
+                "estimate",
+                "object",
+                "expected before the run: units, calls, tokens_in, tokens_out, model_tokens, seconds",
+            ),
+            ("units", "list", "short addresses"),
+            ("found", "number", "units asked for; the query may find more than are explained"),
+            (
+                "outcome",
+                "object?",
+                "records (as the lines of explanations.jsonl: id, unit, by, text, rule?, judge, scores, evidence, settings), resumed, \
+                 stopped, calls, tokens_in, tokens_out; null in a dry run",
+            ),
+            ("file", "text?", "where the records lie; null in a dry run"),
+            ("warnings", "list", "texts"),
+        ],
+    },
+    Schema {
+        name: "golgi.explain.search/1",
+        about: "golgi explain search ATLAS TEXT --json",
+        fields: &[
+            ("atlas", "text", "as typed"),
+            ("query", "text", "as typed"),
+            ("hits", "list", "similarity (cosine), explanation (a line of explanations.jsonl), the nearest first"),
+            ("explanations", "number", "how many were searched"),
+        ],
+    },
+    Schema {
         name: "golgi.schema/1",
         about: "golgi schema --json",
         fields: &[("schemas", "list", "name, about, fields (name, type, meaning)")],

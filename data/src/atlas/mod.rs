@@ -12,11 +12,13 @@
 //! | `triggers.parquet` | an n-gram that makes a unit fire |
 //! | `contexts.parquet` | a context of the corpus, with its tokens |
 //! | `families.parquet` | a unit's membership in a family |
+//! | `explanations.jsonl` | what somebody says that a unit does, with scores |
 //!
 //! While an atlas is being built there is no `atlas.json` yet. What is known so far then lies in the folder `provisional` within, with
 //! its own manifest and the tables that are quick to write; [`Atlas::open`] takes it where there is nothing better.
 
 mod bins;
+mod explanations;
 mod manifest;
 mod page;
 mod reader;
@@ -26,6 +28,7 @@ pub mod testing;
 use std::path::PathBuf;
 
 pub use bins::Bins;
+pub use explanations::{EXPLANATIONS, Explanation, ExplanationWriter, explanations, explanations_file};
 pub use manifest::{
     ATLAS_SCHEMA, AtlasDictionary, Band, LabelCount, Manifest, Provisional, Tracked, UnitGroup, UnitKind,
 };
@@ -67,6 +70,14 @@ pub enum AtlasError {
         unit: String,
         /// The model.
         model: String,
+    },
+    /// The explanations cannot be read or written.
+    #[error("{path} cannot be used: {cause}; mend the file, or move it away")]
+    Explanations {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
     },
     /// A table is missing, damaged or unlike what it should be.
     #[error(transparent)]

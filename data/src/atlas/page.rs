@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::Explanation;
 use crate::unit::Unit;
 
 /// A statistic of a unit, beside the other units of its kind and layer.
@@ -176,6 +177,8 @@ pub struct Page {
     pub triggers: Vec<Trigger>,
     /// Its families; empty before `golgi find families`.
     pub families: Vec<Family>,
+    /// What it is said to do; empty before `golgi explain`.
+    pub explanations: Vec<Explanation>,
 }
 
 impl Page {

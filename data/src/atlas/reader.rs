@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use arrow_array::{Array, RecordBatch, cast::AsArray, types};
 use arrow_schema::DataType;
 
+use super::explanations::explanations_of;
 use super::page::{Bar, Example, Family, LabelValue, Neighbour, Page, PositionValue, Statistic, TokenValue, Trigger};
 use super::{AtlasError, LabelCount, Manifest, TABLES};
 use crate::tables::{
@@ -184,6 +185,7 @@ impl Atlas {
             examples: self.examples(id)?,
             triggers: self.triggers(id)?,
             families: self.families(id)?,
+            explanations: explanations_of(&self.folder, id)?,
         })
     }
 

@@ -5,6 +5,8 @@ mod atlas_reports;
 mod broken_off;
 mod capture;
 mod errors;
+mod explain;
+mod explain_endpoint;
 mod generate;
 mod harvest;
 mod inspect;

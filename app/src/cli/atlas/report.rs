@@ -44,26 +44,7 @@ pub fn run(work: &Work, folder: &Path, chosen: &Chosen, out: &Path) -> anyhow::R
     let format = UnitFormat::of(chosen.format.as_deref(), out)?;
     let out = OutFile::new(out)?;
     let atlas = super::open(folder)?;
-    let (ids, found) = match (&chosen.query, chosen.units.as_slice()) {
-        (Some(query), _) => {
-            let mut ids = of_answer(&atlas, &atlas.sql(query)?)?;
-            let found = ids.len();
-            ids.truncate(chosen.limit as usize);
-            (ids, found)
-        }
-        (None, []) => {
-            return Err(failure("no unit is named; give --units L5N3,L7N1 or --query \"SELECT unit FROM units …\""));
-        }
-        (None, addresses) => {
-            let ids = addresses.iter().map(|text| Ok(atlas.id_of(&text.trim().parse::<Unit>()?)?));
-            let ids = distinct(ids.collect::<anyhow::Result<Vec<u32>>>()?);
-            let found = ids.len();
-            (ids, found)
-        }
-    };
-    if ids.is_empty() {
-        return Err(failure("the query finds no unit; try it with `golgi atlas query` first"));
-    }
+    let (ids, found) = choose(&atlas, chosen.query.as_deref(), &chosen.units, chosen.limit as usize)?;
     let watch = work.watch();
     let mut report = UnitReport::new(&atlas, &ids, &work.ctx)?;
     report.query.clone_from(&chosen.query);
@@ -88,6 +69,31 @@ pub fn run(work: &Work, folder: &Path, chosen: &Chosen, out: &Path) -> anyhow::R
         }
     }
     Ok(Exit::Success)
+}
+
+/// The units that a query or addresses choose, at most `limit` of the query's, and how many it finds.
+pub fn choose(atlas: &Atlas, query: Option<&str>, units: &[String], limit: usize) -> anyhow::Result<(Vec<u32>, usize)> {
+    let (ids, found) = match (query, units) {
+        (Some(query), _) => {
+            let mut ids = of_answer(atlas, &atlas.sql(query)?)?;
+            let found = ids.len();
+            ids.truncate(limit);
+            (ids, found)
+        }
+        (None, []) => {
+            return Err(failure("no unit is named; give --units L5N3,L7N1 or --query \"SELECT unit FROM units …\""));
+        }
+        (None, addresses) => {
+            let ids = addresses.iter().map(|text| Ok(atlas.id_of(&text.trim().parse::<Unit>()?)?));
+            let ids = distinct(ids.collect::<anyhow::Result<Vec<u32>>>()?);
+            let found = ids.len();
+            (ids, found)
+        }
+    };
+    if ids.is_empty() {
+        return Err(failure("the query finds no unit; try it with `golgi atlas query` first"));
+    }
+    Ok((ids, found))
 }
 
 /// The units that an answer names in its column `unit`: by address, or by the number that the other tables use.

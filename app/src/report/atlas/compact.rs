@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use golgi_data::atlas::{Example, Page, TokenValue};
+use golgi_data::atlas::{Example, Explanation, Page, TokenValue};
 use serde_json::{Value, json};
 
 use super::measures::MEASURES;
@@ -120,6 +120,7 @@ fn unit(page: &Page, tokens: &mut Tokens, per_band: usize, window: usize) -> Val
             sentence(&family.family), sentence(&family.kind), number(Some(family.score.into())),
             number(Some(family.threshold.into())), sentence(&family.evidence)
         ])).collect::<Vec<_>>(),
+        "e": page.explanations.iter().take(MAX_LIST).map(explanation).collect::<Vec<_>>(),
         "s": statistics,
         "h": histogram,
         "p": pairs(&mut page.positions.iter().map(|one| (one.mean, one.rate))),
@@ -138,6 +139,15 @@ fn unit(page: &Page, tokens: &mut Tokens, per_band: usize, window: usize) -> Val
         "x": shown,
         "cut": page.examples.len() - shown.len(),
     })
+}
+
+/// Text, who says so, who judged, and each score with its null.
+fn explanation(one: &Explanation) -> Value {
+    let scores = one.scores.iter().take(MAX_LIST).map(|(name, parts)| {
+        let part = |name: &str| number(parts.get(name).copied().flatten());
+        json!([short(name), part("score"), part("null")])
+    });
+    json!([sentence(&one.text), sentence(&one.by), sentence(&one.judge), scores.collect::<Vec<_>>()])
 }
 
 /// The first examples of each band.

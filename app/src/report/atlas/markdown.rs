@@ -1,6 +1,6 @@
 //! Reports on units as Markdown. Figures are SVG files in a folder beside it, which is what repositories' pages show.
 
-use golgi_data::atlas::{Family, LabelValue, Neighbour, Page, TokenValue};
+use golgi_data::atlas::{Explanation, Family, LabelValue, Neighbour, Page, TokenValue};
 
 use super::compact::short_line;
 use super::measures::{MEASURES, Measure};
@@ -81,8 +81,9 @@ fn unit(out: &mut String, page: &Page, folder: &str) {
         })
         .collect();
     *out += &format!("## {}\n\n{}, layer {}. `{}`\n\n", md(&page.short), kind_name(page), page.layer, page.unit);
+    page.explanations.iter().for_each(|one| *out += &explanation_line(one));
     page.families.iter().for_each(|family| *out += &family_line(family));
-    if !page.families.is_empty() {
+    if !page.families.is_empty() || !page.explanations.is_empty() {
         out.push('\n');
     }
     *out +=
@@ -111,6 +112,17 @@ fn unit(out: &mut String, page: &Page, folder: &str) {
             rows,
         );
     }
+}
+
+fn explanation_line(one: &Explanation) -> String {
+    let scores = one.scores.iter().filter_map(|(name, parts)| {
+        let part = |name: &str| parts.get(name).copied().flatten();
+        let null = part("null").map_or_else(String::new, |null| format!(", others {}", number(null)));
+        Some(format!("{} {}{null}", md(&token(name)), number(part("score")?)))
+    });
+    let scores: Vec<String> = scores.take(MAX_LIST).collect();
+    let scores = if scores.is_empty() { String::new() } else { format!(" ({})", scores.join("; ")) };
+    format!("- {}: **{}**{scores}\n", md(&token(&one.by)), md(&token(&one.text)))
 }
 
 fn family_line(family: &Family) -> String {

@@ -96,7 +96,23 @@ fn explanations(manifest: &Manifest, page: &Page, layer: &str) -> Vec<Value> {
             "scoreV2": family.score,
         })
     });
-    families.collect()
+    let told = page.explanations.iter().map(|one| {
+        let scores = one.scores.iter().filter_map(|(name, parts)| {
+            let value = parts.get("score").copied().flatten()?;
+            Some(json!({ "value": value, "explanationScoreTypeName": name, "explanationScoreModelName": one.judge }))
+        });
+        json!({
+            "modelId": manifest.model,
+            "layer": layer,
+            "index": page.unit.index.to_string(),
+            "description": one.text,
+            "authorId": null,
+            "typeName": "golgi-explain",
+            "explanationModelName": one.by,
+            "scores": scores.collect::<Vec<_>>(),
+        })
+    });
+    told.chain(families).collect()
 }
 
 fn activation(manifest: &Manifest, page: &Page, layer: &str, example: &Example) -> Value {

@@ -225,3 +225,25 @@ fn the_ending_or_the_name_decides_the_format() {
     assert_eq!(of(Some("neuronpedia"), "a.json"), Ok(UnitFormat::Neuronpedia));
     assert!(of(None, "a.pdf").is_err() && of(Some("pdf"), "a.html").is_err());
 }
+
+#[test]
+fn explanations_stand_on_every_page() {
+    let folder = tempfile::tempdir().unwrap();
+    Fixture::default().write(folder.path()).unwrap();
+    let line = json!({
+        "id": 46, "unit": "L1N6", "by": "me", "text": "<b>rivers</b>\u{202e}", "judge": "rule",
+        "scores": { "detection": { "score": 0.875, "null": 0.5 }, "fuzzing": { "score": null } },
+    });
+    std::fs::write(folder.path().join("explanations.jsonl"), format!("{line}\n")).unwrap();
+    let report = UnitReport::new(&Atlas::open(folder.path()).unwrap(), &[46], &RunContext::new(0)).unwrap();
+    let html = report.render(UnitFormat::Html);
+    let told = &data(&html)["units"][0]["e"][0];
+    assert_eq!((&told[1], &told[3][0]), (&json!("me"), &json!(["detection", 0.875, 0.5])));
+    assert!(told[0].as_str().unwrap().starts_with("<b>rivers</b>") && !html.contains("<b>rivers"));
+    let markdown = report.render(UnitFormat::Markdown);
+    assert!(markdown.contains("rivers") && markdown.contains("detection 0.875, others 0.5"), "{markdown}");
+    let features = neuronpedia::value(&report);
+    assert_eq!(features[0]["explanations"][0]["scores"][0]["value"], 0.875);
+    assert_eq!(report.json()["units"][0]["explanations"][0]["by"], "me");
+    assert!(FORMATS.iter().all(|format| *format == UnitFormat::Json || !report.render(*format).contains('\u{202e}')));
+}

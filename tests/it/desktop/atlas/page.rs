@@ -50,6 +50,19 @@ fn the_page_tells_families_statistics_and_examples() {
 }
 
 #[test]
+fn the_page_tells_what_the_unit_is_said_to_do() {
+    let mut harness = on_stage(&["unit"]);
+    let mut page = golgi_data::atlas::Page::clone(harness.state().session.atlas.page.get().unwrap());
+    let line = "{\"id\":0,\"unit\":\"x\",\"by\":\"me\",\"text\":\"rivers\\u202e\",\"scores\":{\"detection\":{\"score\":0.9,\"null\":0.5}}}";
+    page.explanations.push(serde_json::from_str(line).unwrap());
+    harness.state_mut().session.atlas.page = Loadable::ready(page);
+    settle(&mut harness);
+    harness.get_by_label_contains("rivers");
+    harness.get_by_label("detection 0.90 (0.50)");
+    assert!(harness.query_all_by_label_contains("\u{202e}").next().is_none());
+}
+
+#[test]
 fn a_neighbour_is_one_click_away() {
     let mut harness = on_stage(&["unit"]);
     let page = std::sync::Arc::clone(harness.state().session.atlas.page.get().unwrap());

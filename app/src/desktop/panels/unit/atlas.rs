@@ -68,6 +68,7 @@ impl AtlasPage {
     }
 
     fn page_ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, page: &Arc<Page>) {
+        explanations_ui(ui, page);
         families_ui(ctx, ui, page);
         if ui.available_width() >= BESIDE {
             ui.columns(2, |columns| {
@@ -104,6 +105,25 @@ fn title_ui(ui: &mut Ui, title: &str, about: &str) {
     let response = ui.label(RichText::new(title).text_style(TextStyle::Name("strong".into())).strong());
     if !about.is_empty() {
         response.on_hover_text(about);
+    }
+}
+
+fn explanations_ui(ui: &mut Ui, page: &Page) {
+    for one in &page.explanations {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(RichText::new(visible(&one.text)).strong());
+            ui.weak(visible(&one.by));
+            let scores = one.scores.iter().filter_map(|(name, parts)| {
+                let part = |name: &str| parts.get(name).copied().flatten();
+                let null = part("null").map_or_else(String::new, |null| format!(" ({null:.2})"));
+                Some(format!("{} {:.2}{null}", visible(name), part("score")?))
+            });
+            let scores: Vec<String> = scores.collect();
+            if !scores.is_empty() {
+                let about = "How well the explanation predicts what the unit does; in brackets what explanations of other units get";
+                ui.weak(scores.join(" · ")).on_hover_text(about);
+            }
+        });
     }
 }
 

@@ -8,6 +8,11 @@ const families = unit => unit.f.length ? el('ul', { class: 'families' }, unit.f.
   el('li', null, el('b', null, family), el('i', null, kind), el('p', null, el('bdi', null, evidence)),
     el('small', null, 'score ' + number(score) + ', threshold ' + number(threshold))))) : null;
 
+const explanations = unit => unit.e.length ? el('ul', { class: 'families' }, unit.e.map(([text, by, judge, scores]) =>
+  el('li', null, el('b', null, 'explanation'), el('i', null, by), el('p', null, el('bdi', null, text)),
+    el('small', null, scores.filter(score => score[1] !== null).map(([name, score, chance]) =>
+      name + ' ' + number(score) + (chance === null ? '' : ' (others ' + number(chance) + ')')).join(' · ') + (judge ? ' · judged by ' + judge : ''))))) : null;
+
 /* Each statistic with its percentile among the units of its kind and layer: a bar from the middle, so that what is unusual stands out. */
 const statistics = unit => {
   const row = (measure, [value, percentile]) => {
@@ -85,6 +90,7 @@ const draw = (unit, sections) => {
   return el('article', { class: 'unit', id: unit.n },
     el('header', null, el('h2', null, unit.n), el('span', { class: 'kind' }, unit.k + ' · layer ' + unit.l), address,
       D.units.length > 1 ? el('div', { class: 'step' }, step('↑', -1, 'The unit before'), step('↓', 1, 'The next unit')) : null),
+    explanations(unit),
     families(unit),
     el('div', { class: 'columns' },
       el('div', null,
