@@ -65,3 +65,4 @@ pub use folder::{check, check_writable};
 pub use options::BuildOptions;
 pub use run::build;
 pub use subject::Subject;
+pub(crate) use units::columns;

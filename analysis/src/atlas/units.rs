@@ -53,7 +53,7 @@ pub(super) fn count_blocks(groups: &[UnitGroup]) -> usize {
 
 /// Columns of an activation, one per unit: `[batch, pos, units]` in f32 in main memory, contiguous. A head's value is the length of its
 /// vector, a latent's what the dictionary makes of the whole row.
-fn columns(kind: UnitKind, coder: Option<&Coder>, activation: &Tensor) -> Result<Tensor> {
+pub(crate) fn columns(kind: UnitKind, coder: Option<&Coder>, activation: &Tensor) -> Result<Tensor> {
     let values = match (kind, coder) {
         (UnitKind::Latent, Some(coder)) => return encoded(coder, activation),
         (UnitKind::Head, _) => activation.f_to_kind(Kind::Float)?.f_norm_scalaropt_dim(2.0, -1, false)?,

@@ -1,16 +1,20 @@
 //! Where evidence comes from: the examples on a unit's page, and contexts of the atlas run through the model once more.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
 use golgi_data::atlas::{Atlas, AtlasError, Manifest, Page, UnitKind};
 use golgi_data::context::RunContext;
+use golgi_data::dictionary::Dictionary;
 use golgi_data::site::Site;
 use golgi_data::tables::arrow::{Array, cast::AsArray};
 use golgi_data::tables::{FloatLists, TextColumn};
-use golgi_probes::{Batch, Capture, Device, ForwardOptions, Kind, OpenModel, Tensor};
+use golgi_probes::{Batch, Capture, ForwardOptions, OpenModel, Tensor};
+use golgi_sae::Coder;
 
 use super::candidates::mix;
 use super::passage::{Evidence, Known};
+use crate::atlas::{BuildError, columns};
 use crate::error::{AnalysisError, Result};
 
 /// Contexts in one pass.
@@ -90,23 +94,25 @@ impl Pool {
     /// Runs `n` contexts of the atlas through its model and keeps the activations of the units `ids`.
     ///
     /// # Errors
-    /// If the model is not the atlas's, a unit is not of the model itself, or the pass fails.
+    /// If the model is not the atlas's, a dictionary is not where it was, or the pass fails.
     pub fn new(atlas: &Atlas, model: &OpenModel, ids: &[u32], n: usize, ctx: &RunContext) -> Result<Pool> {
         let manifest = atlas.manifest();
         check(manifest, model)?;
         let contexts = drawn(atlas, n, ctx.seed())?;
         let mut values: HashMap<u32, Vec<Vec<f32>>> = HashMap::new();
-        let columns = columns(manifest, ids)?;
+        let readings = readings(manifest, ids)?;
         ctx.stage("running contexts through the model", contexts.len() as u64);
         for group in contexts.chunks(AT_ONCE) {
             ctx.check()?;
             let rows: Vec<Vec<u32>> = group.iter().map(|context| context.tokens.clone()).collect();
-            let mut capture = Capture::sites(columns.keys());
+            let mut capture = Capture::sites(readings.iter().map(|reading| &reading.site));
             model.model.forward(&Batch::padded(&rows, 0)?, &mut capture, ForwardOptions::default())?;
             let trace = capture.into_trace(rows)?;
-            for (site, (kind, list)) in &columns {
-                let picked = picked(trace.get(site)?, *kind, list)?;
-                for (column, (id, _)) in list.iter().enumerate() {
+            for reading in &readings {
+                let all = columns(reading.kind, reading.coder.as_ref(), trace.get(&reading.site)?)?;
+                let indices: Vec<i64> = reading.units.iter().map(|(_, index)| *index).collect();
+                let picked = all.f_index_select(2, &Tensor::f_from_slice(&indices)?)?;
+                for (column, (id, _)) in reading.units.iter().enumerate() {
                     let kept = values.entry(*id).or_default();
                     for (row, context) in group.iter().enumerate() {
                         let one = picked.f_select(0, row as i64)?.f_select(1, column as i64)?;
@@ -177,42 +183,57 @@ pub(super) fn check(manifest: &Manifest, model: &OpenModel) -> Result<()> {
     })
 }
 
-/// Columns of each site that hold units: id and index.
-type Columns = HashMap<Site, (UnitKind, Vec<(u32, i64)>)>;
+/// Units that are read at one site.
+struct Reading {
+    site: Site,
+    kind: UnitKind,
+    /// Of latents.
+    coder: Option<Coder>,
+    /// Id and index of each.
+    units: Vec<(u32, i64)>,
+}
 
-fn columns(manifest: &Manifest, ids: &[u32]) -> Result<Columns> {
-    let mut columns: Columns = HashMap::new();
+fn readings(manifest: &Manifest, ids: &[u32]) -> Result<Vec<Reading>> {
+    let mut groups: BTreeMap<u32, Vec<(u32, i64)>> = BTreeMap::new();
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
     for id in ids {
         let unknown = || AtlasError::NoUnit { unit: format!("number {id}"), model: manifest.model.clone() };
         let group = manifest.group_of(id).ok_or_else(unknown)?;
-        if !is_of_model(group.kind) {
-            return Err(AnalysisError::Unsuitable {
-                analysis: "the activation of such a unit",
-                model: manifest.model.clone(),
-                cause: format!(
-                    "units of the kind `{}` are not part of the model itself; leave --contexts away",
-                    group.kind.name()
-                ),
-            });
-        }
-        let unit = manifest.unit(id).ok_or_else(unknown)?;
-        columns.entry(unit.site).or_insert_with(|| (group.kind, Vec::new())).1.push((id, i64::from(unit.index)));
+        groups.entry(group.start).or_default().push((id, i64::from(id - group.start)));
     }
-    Ok(columns)
+    let mut out = Vec::with_capacity(groups.len());
+    for (start, units) in groups {
+        let unknown = || AtlasError::NoUnit { unit: format!("number {start}"), model: manifest.model.clone() };
+        let group = manifest.group_of(start).ok_or_else(unknown)?;
+        let (site, coder) = match manifest.unit(start).ok_or_else(unknown)?.site {
+            Site::Latents(read) => {
+                let coder = coder(manifest, &read.to_string())?;
+                (*read, Some(coder))
+            }
+            own => (own, None),
+        };
+        out.push(Reading { site, kind: group.kind, coder, units });
+    }
+    Ok(out)
 }
 
-/// Whether units of a kind are parts of the model that can be read and changed by themselves.
+/// The dictionary of an atlas that reads `site`, from where it lay when the atlas was built.
+fn coder(manifest: &Manifest, site: &str) -> Result<Coder> {
+    let about = manifest.dictionaries.iter().find(|one| one.site == site);
+    let source = about.map(|one| one.source.clone()).unwrap_or_default();
+    let refuse = |why: String| BuildError::Dictionary { source_name: source.clone(), why };
+    let about = about.ok_or_else(|| refuse(format!("the atlas names none that reads {site}")))?;
+    let dictionary = Dictionary::read(Path::new(&about.source)).map_err(|error| refuse(error.to_string()))?;
+    if dictionary.digest() != about.digest {
+        let why = "its numbers are not those that the atlas was built with; bring it back, or leave --contexts at 0";
+        return Err(refuse(why.to_owned()).into());
+    }
+    Ok(Coder::new(dictionary).map_err(|error| refuse(error.to_string()))?)
+}
+
+/// Whether units of a kind are parts of the model that can be changed by themselves.
 pub(super) fn is_of_model(kind: UnitKind) -> bool {
-    [UnitKind::Neuron, UnitKind::Head, UnitKind::Residual].contains(&kind)
-}
-
-/// `[batch, pos, columns]` in f32 in main memory; a head's activation is the length of its vector.
-fn picked(activation: &Tensor, kind: UnitKind, list: &[(u32, i64)]) -> Result<Tensor> {
-    let indices: Vec<i64> = list.iter().map(|(_, index)| *index).collect();
-    let activation = activation.f_to_device(Device::Cpu)?.f_to_kind(Kind::Float)?;
-    let chosen = activation.f_index_select(2, &Tensor::f_from_slice(&indices)?)?;
-    Ok(if kind == UnitKind::Head { chosen.f_norm_scalaropt_dim(2.0, -1, false)? } else { chosen })
+    kind != UnitKind::Latent
 }

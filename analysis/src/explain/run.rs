@@ -224,9 +224,7 @@ impl<'t, 'a> Team<'t, 'a> {
             (contexts, Some(model)) => {
                 let mut all = ids.to_vec();
                 for id in ids {
-                    let of_model =
-                        |id: &u32| atlas.manifest().group_of(*id).is_some_and(|g| gather::is_of_model(g.kind));
-                    all.extend(gather::neighbours(&atlas.page(*id)?).into_iter().filter(of_model));
+                    all.extend(gather::neighbours(&atlas.page(*id)?));
                 }
                 Some(Pool::new(atlas, model, &all, contexts, ctx)?)
             }

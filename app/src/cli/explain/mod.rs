@@ -9,7 +9,7 @@ use golgi_analysis::explain::{
     ByRule, Chat, Describer, Embedder, Estimate, Explainer, Judge, Local, Options, Outcome, Parties, Reader, Remote,
     Score, Told, estimate, explain,
 };
-use golgi_data::atlas::{Atlas, Explanation, explanations_file};
+use golgi_data::atlas::{Atlas, Explanation, UnitKind, explanations_file};
 use serde_json::json;
 
 use super::atlas::report::choose;
@@ -20,6 +20,9 @@ use super::table::{Cell, Table};
 use super::work::Work;
 use crate::report::{count, one_line};
 use parties::{Models, Who};
+
+/// Contexts that are run for latents if nothing else is said.
+const CONTEXTS_OF_LATENTS: usize = 200;
 
 /// Arguments of `golgi explain`.
 #[derive(Debug, clap::Args)]
@@ -67,9 +70,10 @@ struct Run {
     /// Scores: detection, fuzzing, simulation, embedding, observational, intervention
     #[arg(long, value_name = "SCORE,…", value_delimiter = ',', default_values_t = Options::default().scores)]
     score: Vec<Score>,
-    /// Contexts of the atlas that are run through its model once more: more passages, true activations
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = contexts)]
-    contexts: usize,
+    /// Contexts of the atlas that are run through its model once more, for more passages; 0 by default, 200 for latents, of which an
+    /// atlas holds only examples where they are active
+    #[arg(long, value_name = "N", value_parser = contexts)]
+    contexts: Option<usize>,
     /// Passages of each sort that a judge sees, at most
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     passages: u32,
@@ -110,15 +114,18 @@ fn explain_units(work: &Work, args: &Run) -> anyhow::Result<Exit> {
     let folder = args.atlas.as_deref().unwrap_or(Path::new("."));
     let atlas = Atlas::open(folder)?;
     let (ids, found) = choose(&atlas, args.query.as_deref(), &args.units, args.limit as usize)?;
+    let latents =
+        ids.iter().any(|id| atlas.manifest().group_of(*id).is_some_and(|group| group.kind == UnitKind::Latent));
+    let contexts = args.contexts.unwrap_or(if latents { CONTEXTS_OF_LATENTS } else { 0 });
     let options = Options {
         scores: args.score.clone(),
         passages: args.passages as usize,
         examples: args.examples as usize,
-        contexts: args.contexts,
+        contexts,
         ..Options::default()
     };
     let own = args.model.clone().unwrap_or_else(|| atlas.manifest().model.clone());
-    let needs_own = args.contexts > 0 || args.score.contains(&Score::Intervention);
+    let needs_own = contexts > 0 || args.score.contains(&Score::Intervention);
     let embeds = args.score.contains(&Score::Embedding);
     let mut models = Models::default();
     for who in [&args.by, &judge] {
