@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use golgi_data::atlas::{Page, Trigger};
+use golgi_data::atlas::{Page, TokenValue, Trigger};
 
 use super::passage::{Evidence, Passage};
 use super::rule::{Atom, word_of};
@@ -26,7 +26,7 @@ const MOST_WORDS: usize = 40;
 
 /// The conditions worth a clause: those that the whole atlas vouches for, and those that pass the test.
 pub(super) fn candidates(page: &Page, evidence: &Evidence) -> Vec<Atom> {
-    let mut known: Vec<Atom> = established(page, evidence.threshold);
+    let mut known: Vec<Atom> = established(page, evidence);
     let tested = tested(evidence);
     let seen: HashSet<Atom> = known.iter().cloned().collect();
     known.extend(tested.into_iter().filter(|atom| !seen.contains(atom)));
@@ -35,8 +35,10 @@ pub(super) fn candidates(page: &Page, evidence: &Evidence) -> Vec<Atom> {
 
 /// Tokens on which the unit fires on average over all their occurrences in the corpus, and those on which it mostly fires.
 /// That many occurrences hardly hang on the few passages that scores are computed on.
-fn established(page: &Page, threshold: f32) -> Vec<Atom> {
-    let means = page.top_tokens.iter().filter(|one| one.count.is_some_and(|n| n >= OCCURS) && one.value >= threshold);
+fn established(page: &Page, evidence: &Evidence) -> Vec<Atom> {
+    let (tokens, sign) = if evidence.negative { (&page.bottom_tokens, -1.0) } else { (&page.top_tokens, 1.0) };
+    let strong = |one: &&TokenValue| one.count.is_some_and(|n| n >= OCCURS) && sign * one.value >= evidence.threshold;
+    let means = tokens.iter().filter(strong);
     let mostly = |one: &&Trigger| one.n == 1 && one.occurs >= OCCURS && one.fired as f32 >= SHARE * one.occurs as f32;
     let firm = page.triggers.iter().filter(mostly);
     let texts = means.map(|one| &one.text).chain(firm.map(|one| &one.text));

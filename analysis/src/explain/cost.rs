@@ -168,7 +168,7 @@ pub fn estimate(
     for id in &tried {
         ctx.check()?;
         let page = atlas.page(*id)?;
-        let evidence = gather::evidence(&page, None);
+        let evidence = gather::evidence(atlas.manifest(), &page, None);
         let account = who.explain(&Subject { page: &page, evidence: &evidence })?;
         let account = Account { text: TYPICAL.to_owned(), ..account };
         let stranger = account.clone();

@@ -116,7 +116,7 @@ pub fn rule(page: &Page, evidence: &Evidence) -> Rule {
     };
     let mut said = vec![false; tokens.values.len()];
     if !evidence.fires() {
-        return Rule { clauses: Vec::new(), base: everywhere(&said) };
+        return Rule { clauses: Vec::new(), base: everywhere(&said), negative: evidence.negative };
     }
     let mut open: Vec<Choice> = candidates(page, evidence)
         .into_iter()
@@ -164,7 +164,7 @@ pub fn rule(page: &Page, evidence: &Evidence) -> Rule {
         said.fill(false);
     }
     let clauses = chosen.into_iter().map(|option| tokens.clause(option.atom, &option.holds)).collect();
-    Rule { clauses, base: everywhere(&said) }
+    Rule { clauses, base: everywhere(&said), negative: evidence.negative }
 }
 
 /// Which of two conditions that explain the same is preferred.

@@ -86,7 +86,7 @@ mod tests {
             passage(10, "river x y z", &[0.0; 4]),
         ];
         let test: Vec<Passage> = firing.chain(silent).chain(near).collect();
-        let evidence = Evidence { scale: 5.0, threshold: 1.5, train, test };
+        let evidence = Evidence { negative: false, scale: 5.0, threshold: 1.5, train, test };
         let all: Vec<Exam> = (0..20).map(|seed| Exam::new(&evidence, 4, seed)).collect();
         for exam in &all {
             let contexts = |list: &[&Passage]| list.iter().map(|one| one.context).collect::<Vec<_>>();

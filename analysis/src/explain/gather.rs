@@ -152,8 +152,9 @@ impl Pool {
     }
 }
 
-/// Everything known of where the unit of a page fires.
-pub(super) fn evidence(page: &Page, pool: Option<&Pool>) -> Evidence {
+/// Everything known of where the unit of a page fires. Where activity is judged by magnitude, many a unit does all that it does below 0:
+/// if its strongest examples weigh more on that side, signs are turned, and the evidence says so.
+pub(super) fn evidence(manifest: &Manifest, page: &Page, pool: Option<&Pool>) -> Evidence {
     let mut known: BTreeMap<u32, Known> = BTreeMap::new();
     for example in &page.examples {
         let entry = known.entry(example.context).or_default();
@@ -167,7 +168,18 @@ pub(super) fn evidence(page: &Page, pool: Option<&Pool>) -> Evidence {
     if let Some(pool) = pool {
         pool.add(page.id, &neighbours(page), &mut known);
     }
-    Evidence::new(known, page.statistic("active_threshold").unwrap_or(0.0) as f32)
+    let by_magnitude = match manifest.group_of(page.id).map(|group| group.kind) {
+        Some(UnitKind::Neuron) => manifest.gated,
+        Some(UnitKind::Residual) => true,
+        _ => false,
+    };
+    let strongest = page.examples.iter().filter(|example| example.band == 0).map(|example| example.value);
+    let negative = by_magnitude && strongest.sum::<f32>() < 0.0;
+    if negative {
+        known.values_mut().flat_map(|known| known.at.values_mut()).for_each(|(_, value)| *value = -*value);
+    }
+    let active = page.statistic("active_threshold").unwrap_or(0.0) as f32;
+    Evidence { negative, ..Evidence::new(known, active) }
 }
 
 /// What is run must be what the atlas is about.

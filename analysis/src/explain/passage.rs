@@ -56,6 +56,8 @@ impl Passage {
 pub struct Evidence {
     /// The unit's largest activation in its third strongest context.
     pub scale: f32,
+    /// Whether the unit is strongest below 0, so that all activations here have the opposite sign.
+    pub negative: bool,
     /// From this activation on the unit counts as firing.
     pub threshold: f32,
     /// What explainers may see.
@@ -100,7 +102,7 @@ impl Evidence {
         peaks.sort_by(f32::total_cmp);
         let quartile = peaks.get((SILENT * peaks.len() as f64) as usize).copied().unwrap_or(0.0);
         let threshold = active.max(FIRING * scale).max(quartile);
-        let mut evidence = Evidence { scale, threshold, train: Vec::new(), test: Vec::new() };
+        let mut evidence = Evidence { negative: false, scale, threshold, train: Vec::new(), test: Vec::new() };
         for (turn, (_, passages)) in by_context.into_iter().enumerate() {
             let side = if turn % 2 == 0 { &mut evidence.train } else { &mut evidence.test };
             side.extend(passages);

@@ -209,7 +209,7 @@ mod tests {
     fn neighbours_share_a_pair_of_marks() {
         assert_eq!(marked(&passage(), |at| at == 1 || at == 2), "a<< ‹‹b c>> d");
         assert_eq!(marked(&passage(), |at| at == 0 || at == 3), "<<a>> ‹‹b c<< d>>");
-        let evidence = Evidence { scale: 5.0, threshold: 1.5, train: vec![passage()], test: vec![] };
+        let evidence = Evidence { negative: false, scale: 5.0, threshold: 1.5, train: vec![passage()], test: vec![] };
         let prompt = explain(&evidence, 5);
         assert!(prompt.user.contains("a<< ‹‹b c>> d\nActivations: (\" <<b\", 8), (\" c\", 10)"), "{}", prompt.user);
     }
@@ -239,7 +239,7 @@ mod tests {
     fn what_is_shown_comes_from_the_whole_range() {
         let train: Vec<Passage> =
             (0..20).map(|n| Passage { context: n, values: vec![n as f32 + 2.0; 4], ..passage() }).collect();
-        let evidence = Evidence { scale: 10.0, threshold: 1.5, train, test: vec![] };
+        let evidence = Evidence { negative: false, scale: 10.0, threshold: 1.5, train, test: vec![] };
         let contexts: Vec<u32> = shown(&evidence, 6).iter().map(|one| one.context).collect();
         assert_eq!(contexts, [19, 18, 17, 16, 11, 5]);
     }

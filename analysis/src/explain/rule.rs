@@ -102,6 +102,9 @@ pub struct Rule {
     pub clauses: Vec<Clause>,
     /// The mean activation where none of them holds.
     pub base: f32,
+    /// Whether all activations here have the opposite sign.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub negative: bool,
 }
 
 impl Rule {
@@ -158,9 +161,10 @@ mod tests {
                 clause(Atom::Token { token: " old".into() }, 3.0),
             ],
             base: -0.5,
+            negative: false,
         };
         assert_eq!((rule.strength(&passage(), 0), rule.strength(&passage(), 1)), (1.0, 3.0));
-        assert_eq!(Rule { clauses: Vec::new(), base: -0.5 }.strength(&passage(), 0), -0.5);
+        assert_eq!(Rule { clauses: Vec::new(), base: -0.5, negative: false }.strength(&passage(), 0), -0.5);
         let text = serde_json::to_string(&rule).unwrap();
         assert!(text.contains(r#"{"kind":"token","token":" old","strength":3.0,"fired":1,"occurs":2}"#), "{text}");
         assert_eq!(serde_json::from_str::<Rule>(&text).unwrap(), rule);

@@ -243,7 +243,7 @@ impl<'t, 'a> Team<'t, 'a> {
 
     fn read(&self, at: usize) -> Result<(Page, Evidence)> {
         let page = self.atlas.page(self.ids[at])?;
-        let evidence = gather::evidence(&page, self.pool.as_ref());
+        let evidence = gather::evidence(self.atlas.manifest(), &page, self.pool.as_ref());
         Ok((page, evidence))
     }
 
@@ -317,11 +317,12 @@ fn in_words(evidence: &Evidence, more: bool) -> String {
     let from = if more { "the atlas's examples and more contexts" } else { "the atlas's examples" };
     let (shown, hidden) = (&evidence.train, &evidence.test);
     format!(
-        "{} passages of {from} to explain by ({} with firing), {} others to score by ({} with firing); firing from {:.3} on",
+        "{} passages of {from} to explain by ({} with firing), {} others to score by ({} with firing); firing from {:.3} on{}",
         shown.len(),
         firing(shown),
         hidden.len(),
         firing(hidden),
-        evidence.threshold
+        evidence.threshold,
+        if evidence.negative { ", signs turned" } else { "" }
     )
 }

@@ -82,7 +82,7 @@ pub(super) fn sentence(page: &Page, evidence: &Evidence, rule: &Rule) -> String 
     let mut out = match (evidence.fires(), rule.clauses.is_empty()) {
         (false, _) => "Never fires in the texts of the atlas".to_owned(),
         (true, true) => "Fires without a pattern that stands up to a test".to_owned(),
-        (true, false) => format!("Fires {}", conditions(rule)),
+        (true, false) => format!("Fires {}{}", if rule.negative { "below 0 " } else { "" }, conditions(rule)),
     };
     let by_text = rule.clauses.iter().any(|one| matches!(one.atom, Atom::Language { .. } | Atom::Genre { .. }));
     if evidence.fires() && !by_text {
@@ -94,7 +94,9 @@ pub(super) fn sentence(page: &Page, evidence: &Evidence, rule: &Rule) -> String 
         };
     }
     out.push('.');
-    let promoted: Vec<String> = page.promoted.iter().take(MOST_PROMOTED).map(|one| quoted(&one.text)).collect();
+    // What lowers a logit when positive raises it when negative.
+    let promoted = if rule.negative { &page.suppressed } else { &page.promoted };
+    let promoted: Vec<String> = promoted.iter().take(MOST_PROMOTED).map(|one| quoted(&one.text)).collect();
     if !promoted.is_empty() {
         out += &format!(" Raises the odds of {}.", listed(&promoted, "and"));
     }
@@ -151,7 +153,7 @@ mod tests {
 
     fn words(atoms: impl IntoIterator<Item = Atom>) -> String {
         let clauses = atoms.into_iter().map(|atom| Clause { atom, strength: 1.0, fired: 1, occurs: 1 }).collect();
-        conditions(&Rule { clauses, base: 0.0 })
+        conditions(&Rule { clauses, base: 0.0, negative: false })
     }
 
     #[test]

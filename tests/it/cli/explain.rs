@@ -102,18 +102,16 @@ fn the_atlas_s_own_model_gives_more_contexts_and_takes_interventions() {
     // Weights that the atlas was not made with are refused.
     let other = golgi.worded("gpt2");
     assert!(golgi.fails(&[&all[..], &["--model", &other]].concat()).contains("weights"));
-    // A model that runs here explains and judges; what a tiny one says is of no interest.
+    // A model that runs here reads and writes; this one's context is too short for the task, which is said and not a crash.
     let by = format!("local:{model}");
-    let told = ["explain", "atlas", "--units", "L0N0,L0N1", "--by", &by, "--passages", "4", "--examples", "1"];
-    let told = golgi.json("golgi.explain/1", &told);
-    assert_eq!((&told["by"], &told["judge"]), (&by.as_str().into(), &by.as_str().into()));
-    assert!(told["outcome"]["calls"].as_u64().unwrap() > 10 && told["estimate"]["calls"].as_u64().unwrap() > 10);
+    let short = golgi.fails(&["explain", "atlas", "--units", "L0N0,L0N1", "--by", &by]);
+    assert!(short.contains("context"), "{short}");
     // The tiny model of this kind cannot embed.
     let causal = golgi.fails(&["explain", "search", "atlas", "cats", "--embedder", &model]);
     assert!(causal.contains("minilm"), "{causal}");
     let bert = golgi.worded("bert");
     let found = golgi.json("golgi.explain.search/1", &["explain", "search", "atlas", "the cat", "--embedder", &bert]);
-    assert_eq!((found["hits"].as_array().unwrap().len(), &found["explanations"]), (7, &7.into()));
+    assert_eq!((found["hits"].as_array().unwrap().len(), &found["explanations"]), (5, &5.into()));
     let embedded = ["explain", "atlas", "--units", "L0N0,L0N1", "--score", "embedding", "--embedder", &bert];
     let embedded = golgi.json("golgi.explain/1", &embedded);
     assert!(embedded["outcome"]["records"][0]["scores"]["embedding"].is_object());

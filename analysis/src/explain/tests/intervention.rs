@@ -46,14 +46,16 @@ fn the_neuron_that_carries_it_swaps_the_output_and_its_neighbour_does_not() {
     };
     let contexts = (0..24).map(|n: u32| (n, vec![0, 5, 7, if n < 8 { 1 + n % 4 } else { 6 + n % 3 }, 8])).collect();
     let all = |n: u32| passage(n, if n < 8 { 1 + n % 4 } else { 6 + n % 3 });
-    let evidence = Evidence { scale: 4.0, threshold: 1.2, train: vec![all(0)], test: (0..24).map(all).collect() };
+    let evidence =
+        Evidence { negative: false, scale: 4.0, threshold: 1.2, train: vec![all(0)], test: (0..24).map(all).collect() };
     let clauses = (1..=4).map(|token| Clause {
         atom: Atom::Token { token: format!("t{token}") },
         strength: 4.0,
         fired: 1,
         occurs: 1,
     });
-    let account = Account { text: String::new(), rule: Some(Rule { clauses: clauses.collect(), base: 0.0 }) };
+    let account =
+        Account { text: String::new(), rule: Some(Rule { clauses: clauses.collect(), base: 0.0, negative: false }) };
     let exam = Exam::new(&evidence, 20, 0);
     let candidate =
         Candidate { evidence: &evidence, exam: &exam, account: &account, others: &[], simulated: 1, seed: 0 };

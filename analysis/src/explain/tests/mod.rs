@@ -147,3 +147,25 @@ fn a_party_that_is_missing_is_named() {
 fn score_of(score: Score) -> Score {
     score.name().parse().unwrap()
 }
+
+#[test]
+fn a_unit_that_does_all_it_does_below_0_is_described_there() {
+    let (_folder, atlas) = planted();
+    let mut page = atlas.page(36).unwrap();
+    let manifest = golgi_data::atlas::Manifest { gated: true, ..atlas.manifest().clone() };
+    let right = rule(&page, &gather::evidence(&manifest, &page, None));
+    for example in &mut page.examples {
+        example.value = -example.value;
+        example.values.iter_mut().for_each(|value| *value = -*value);
+    }
+    std::mem::swap(&mut page.top_tokens, &mut page.bottom_tokens);
+    page.bottom_tokens.iter_mut().for_each(|token| token.value = -token.value);
+    let evidence = gather::evidence(&manifest, &page, None);
+    let turned = rule(&page, &evidence);
+    assert!(!right.negative && turned.negative);
+    assert_eq!(turned.clauses, right.clauses);
+    let text = wording::sentence(&page, &evidence, &turned);
+    assert!(text.starts_with("Fires below 0 on “"), "{text}");
+    // Where only what is above 0 counts, it never fires.
+    assert!(!gather::evidence(atlas.manifest(), &page, None).fires());
+}

@@ -197,7 +197,7 @@ fn an_explanation_that_reads_like_its_passages_is_near_them() {
     let (store, ring) = ([" the", " store"], [" a", " ring"]);
     let train = vec![passage(0, &store, 5.0)];
     let test = (1..5).map(|n| passage(n, &store, 5.0)).chain((5..13).map(|n| passage(n, &ring, 0.0))).collect();
-    let evidence = Evidence { scale: 5.0, threshold: 1.5, train, test };
+    let evidence = Evidence { negative: false, scale: 5.0, threshold: 1.5, train, test };
     let exam = Exam::new(&evidence, 10, 0);
     let account = |text: &str| Account { text: text.into(), rule: None };
     let (own, other) = (account(" the store"), account(" a ring"));
