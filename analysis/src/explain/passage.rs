@@ -4,16 +4,18 @@
 use std::collections::BTreeMap;
 
 /// Longer stretches are cut into passages of at most so many tokens.
-const LONGEST: usize = 42;
+const LONGEST: usize = 26;
 /// The length that is aimed at when cutting.
-const LENGTH: usize = 32;
+const LENGTH: usize = 20;
 /// The rank, from 0, of the context whose largest activation is the scale of the unit: rare units fire in a few contexts only, and
 /// one or two of them may be a thousand times as strong as all others.
 const RANK: usize = 2;
 /// The share of that scale from which on a unit counts as firing; where fuzzing of Delphi sets it.
 const FIRING: f32 = 0.3;
-/// At least this share of the passages counts as silent.
-const SILENT: f64 = 0.25;
+/// If fewer passages than this share are silent,
+const SILENT: f64 = 0.1;
+/// the weakest of this share count as such.
+const WEAKEST: f64 = 0.25;
 
 /// A piece of a context.
 #[derive(Debug, Clone, PartialEq)]
@@ -84,9 +86,9 @@ impl Evidence {
     /// explaining and to scoring in turns, so that both sides see all strengths and no context twice. `active` is what the atlas
     /// calls active.
     ///
-    /// A unit fires from `max(active, 0.3·scale, lower quartile of the passages' largest activations)` on, where `scale` is the
-    /// largest activation of its third strongest context: smooth activation functions have no natural 0, and of a unit that is
-    /// active in every passage it is asked where it is strong.
+    /// A unit fires from `max(active, 0.3·scale)` on, where `scale` is the largest activation of its third strongest context: smooth
+    /// activation functions have no natural 0. Of a unit that by this fires in more than nine in ten passages it is asked where it is
+    /// strong: it fires from the lower quartile of the passages' largest activations on.
     pub(super) fn new(contexts: BTreeMap<u32, Known>, active: f32) -> Evidence {
         let mut by_context: Vec<(f32, Vec<Passage>)> = contexts
             .into_iter()
@@ -100,8 +102,11 @@ impl Evidence {
         let mut peaks: Vec<f32> =
             by_context.iter().flat_map(|(_, passages)| passages.iter().map(Passage::max)).collect();
         peaks.sort_by(f32::total_cmp);
-        let quartile = peaks.get((SILENT * peaks.len() as f64) as usize).copied().unwrap_or(0.0);
-        let threshold = active.max(FIRING * scale).max(quartile);
+        let quantile = |share: f64| peaks.get((share * peaks.len() as f64) as usize).copied().unwrap_or(0.0);
+        let mut threshold = active.max(FIRING * scale);
+        if quantile(SILENT) >= threshold {
+            threshold = quantile(WEAKEST);
+        }
         let mut evidence = Evidence { negative: false, scale, threshold, train: Vec::new(), test: Vec::new() };
         for (turn, (_, passages)) in by_context.into_iter().enumerate() {
             let side = if turn % 2 == 0 { &mut evidence.train } else { &mut evidence.test };
@@ -181,9 +186,9 @@ mod tests {
     fn stretches_become_passages() {
         let found = passages(7, known((1..5).chain(8..108), |at| at as f32));
         let shape: Vec<(usize, usize)> = found.iter().map(|one| (one.start, one.pieces.len())).collect();
-        assert_eq!(shape, [(1, 4), (8, 25), (33, 25), (58, 25), (83, 25)]);
+        assert_eq!(shape, [(1, 4), (8, 20), (28, 20), (48, 20), (68, 20), (88, 20)]);
         assert_eq!(found[1].pieces[0], "t8");
-        assert_eq!((found[1].max(), found[1].peak()), (32.0, 24));
+        assert_eq!((found[1].max(), found[1].peak()), (27.0, 19));
         assert!(found[0].rival && !found[1].rival);
         // What is no number is left out, and parts what stands around it.
         let found = passages(0, known(0..5, |at| if at == 2 { f32::NAN } else { 1.0 }));

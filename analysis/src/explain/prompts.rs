@@ -94,13 +94,18 @@ pub(super) fn explanation_in(answer: &str) -> String {
 
 /// A stranger's text on one line, short, without characters that steer a terminal or turn the text around them.
 pub(super) fn clean(text: &str) -> String {
-    let steers = |c: &char| matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
-    let words = text.split_whitespace().map(|word| word.chars().filter(|c| !c.is_control() && !steers(c)).collect());
+    let words = text.split_whitespace().map(|word| word.chars().filter(|c| !steers(*c)).collect());
     let text: String = words.filter(|word: &String| !word.is_empty()).collect::<Vec<_>>().join(" ");
     match text.char_indices().nth(MAX_EXPLANATION) {
         Some((at, _)) => format!("{}…", text[..at].trim_end()),
         None => text,
     }
+}
+
+/// Whether a character steers a terminal, hides, or turns the text around it.
+pub(super) fn steers(c: char) -> bool {
+    let hides = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}');
+    c.is_control() || hides || matches!(c, '\u{202a}'..='\u{202e}')
 }
 
 const JUDGE: &str =

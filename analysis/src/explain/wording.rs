@@ -3,6 +3,7 @@
 use golgi_data::atlas::{LabelValue, Page};
 
 use super::passage::Evidence;
+use super::prompts::{clean, steers};
 use super::rule::{Atom, Rule};
 
 /// Tokens that are listed.
@@ -51,7 +52,7 @@ const LANGUAGES: [(&str, &str); 31] = [
 
 /// A label as people say it.
 fn language(label: &str) -> String {
-    LANGUAGES.iter().find(|(code, _)| *code == label).map_or_else(|| label.to_owned(), |(_, name)| (*name).to_owned())
+    LANGUAGES.iter().find(|(code, _)| *code == label).map_or_else(|| clean(label), |(_, name)| (*name).to_owned())
 }
 
 /// A token in quotation marks, its spaces kept, what does not print made visible.
@@ -62,7 +63,7 @@ fn quoted(token: &str) -> String {
         .map(|c| match c {
             '\n' => '⏎',
             '\t' => '⇥',
-            c if c.is_control() => '␦',
+            c if steers(c) => '␦',
             c => c,
         })
         .collect();
@@ -143,7 +144,7 @@ fn mostly(labels: &[LabelValue]) -> Option<String> {
     let active: f64 = labels.iter().map(|one| f64::from(one.rate) * one.tokens as f64).sum();
     let over_all = (active / tokens.max(1) as f64) as f32;
     let best = labels.iter().filter(|one| one.tokens > 0).max_by(|a, b| a.rate.total_cmp(&b.rate))?;
-    (best.rate >= RATE && best.rate >= TIMES * over_all).then(|| best.label.clone())
+    (best.rate >= RATE && best.rate >= TIMES * over_all).then(|| clean(&best.label))
 }
 
 #[cfg(test)]
