@@ -142,8 +142,8 @@ impl Pool {
             let entry = known.entry(context.number).or_default();
             entry.language.clone_from(&context.language);
             entry.genre.clone_from(&context.genre);
-            for position in self.skip..values.len() {
-                entry.at.insert(position, (context.pieces[position].clone(), values[position]));
+            for (position, (piece, value)) in context.pieces.iter().zip(values).enumerate().skip(self.skip) {
+                entry.at.insert(position, (piece.clone(), *value));
             }
             let fires =
                 |position: &usize| rivals.iter().any(|(own, most)| own[at][*position] >= NEIGHBOUR_FIRES * most);
