@@ -209,8 +209,8 @@ mod tests {
         let few = (0..20u32).map(|context| (context, few(context))).collect();
         assert!((Evidence::new(few, 0.0).threshold - 1.5).abs() < 1e-6);
         // Of a unit that is active everywhere the weakest quarter is silent.
-        let many = (0..40u32).map(|context| (context, known(0..10, move |_| 5.0 + context as f32))).collect();
-        assert_eq!(Evidence::new(many, 0.0).threshold, 15.0);
+        let many = (0..40u32).map(|context| (context, known(0..10, move |_| 20.0 + 0.5 * context as f32))).collect();
+        assert_eq!(Evidence::new(many, 0.0).threshold, 25.0);
         assert!(evidence.is_positive(&evidence.train[0]));
         let negative = (0..20u32).map(|context| (context, known(0..10, |_| -0.1))).collect();
         assert!(!Evidence::new(negative, 0.0).fires());
