@@ -47,13 +47,59 @@ for_each_processor! {
     fn scan(values: &[f32], race: &mut Race) = scan_body
 }
 
+/// Lanes of a block of numbers, and how many numbers each lane holds: those whose places differ by a multiple of [`LANES`].
+const LANES: usize = 16;
+const DEEP: usize = 16;
+const BLOCK: usize = LANES * DEEP;
+
+/// The largest number of each lane of each whole block, at least 0.
+#[inline(always)]
+fn maxima_body<const FUSED: bool>(values: &[f32], maxima: &mut Vec<f32>) {
+    for block in values.chunks_exact(BLOCK) {
+        let mut most = [0f32; LANES];
+        for row in block.chunks_exact(LANES) {
+            for (most, value) in most.iter_mut().zip(row) {
+                *most = if *value > *most { *value } else { *most };
+            }
+        }
+        maxima.extend_from_slice(&most);
+    }
+}
+
+for_each_processor! {
+    fn maxima(values: &[f32], maxima: &mut Vec<f32>) = maxima_body
+}
+
 /// The at most `k` largest positive numbers of `values` with their indices, which ascend; of equal ones the lower index.
+///
+/// At least k numbers are as large as the k-th largest of the lanes' maxima; so only lanes whose maximum reaches it are looked through.
 pub fn largest(values: &[f32], k: usize) -> Vec<(u32, f32)> {
     if k == 0 {
         return Vec::new();
     }
     let mut race = Race { k, bar: 0.0, candidates: Vec::with_capacity(2 * k + 2 * CHUNK) };
-    scan(values, &mut race);
+    let lanes = values.len() / BLOCK * LANES;
+    if lanes < 2 * k {
+        scan(values, &mut race);
+    } else {
+        let mut tops = Vec::with_capacity(lanes);
+        maxima(values, &mut tops);
+        let mut sorted = tops.clone();
+        let (_, bar, _) = sorted.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+        // Numbers equal to the bar count; only positive ones do.
+        race.bar = bar.next_down().max(0.0);
+        for (lane, _) in tops.iter().enumerate().filter(|(_, top)| **top > race.bar) {
+            let first = lane / LANES * BLOCK + lane % LANES;
+            for place in (first..first + BLOCK).step_by(LANES) {
+                if values[place] > race.bar {
+                    race.candidates.push((place as u32, values[place]));
+                }
+            }
+        }
+        let rest = lanes / LANES * BLOCK;
+        let after = (rest as u32..).zip(&values[rest..]).filter(|(_, value)| **value > race.bar);
+        race.candidates.extend(after.map(|(place, value)| (place, *value)));
+    }
     if race.candidates.len() > k {
         race.prune();
     }

@@ -57,6 +57,9 @@ fn lines(ui: &mut Ui, name: &str, measure: Measure, drawn: &[Drawn<'_>], width: 
             }
             HoverPosition::Elsewhere { .. } => None,
         });
+    // An untrained dictionary may explain less than nothing; what counts lies between 0 and 1.
+    let plot =
+        if name == "explained variance" { plot.default_y_bounds(0.0, 1.0).auto_bounds([true, false]) } else { plot };
     plot.show(ui, |plot| {
         for one in drawn {
             let points = one.course.history.iter().map(|record| [record.report.step as f64, measure(record)]);

@@ -41,7 +41,7 @@ impl Header {
         if let Some(problem) = &self.problem {
             ui.colored_label(ctx.palette.warning, problem);
         }
-        if let Some(unit) = unit.filter(|_| ctx.document().model().is_some()) {
+        if let Some(unit) = unit.filter(|unit| ctx.document().model().is_some_and(|model| model.has_unit(unit))) {
             self.changes(ctx, ui, unit);
         }
     }

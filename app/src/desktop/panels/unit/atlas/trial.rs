@@ -26,7 +26,11 @@ impl TrialForm {
         heading(ui, "Try a text", "Runs your text through the open model and paints this unit's activation");
         if ctx.document().model().is_none_or(|model| !model.has_unit(&page.unit)) {
             ui.horizontal_wrapped(|ui| {
-                ui.weak("Open the atlas's model to see this unit on a text of your own.");
+                let latent = matches!(page.unit.site, golgi_data::site::Site::Latents(_));
+                ui.weak(match latent {
+                    true => "The panel Prompt features shows latents on the prompt, once their dictionary is open.",
+                    false => "Open the atlas's model to see this unit on a text of your own.",
+                });
                 if let Some(open) = ctx.session.atlas.get() {
                     let model = &open.manifest().model;
                     if ctx.document().model().is_none()
