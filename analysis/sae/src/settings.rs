@@ -238,7 +238,10 @@ impl Settings {
         if let Some((name, value)) = not_negative.into_iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0)) {
             return wrong(format!("{name} is {value}; it must be at least 0"));
         }
-        if self.architecture == Architecture::JumpRelu && self.penalty == Penalty::Target && !(self.target_l0 > 0.0 && self.target_l0 <= m as f32) {
+        if self.architecture == Architecture::JumpRelu
+            && self.penalty == Penalty::Target
+            && !(self.target_l0 > 0.0 && self.target_l0 <= m as f32)
+        {
             return wrong(format!("target_l0 is {}; choose it between 0 and {m} latents", self.target_l0));
         }
         if let Penalty::Tanh { c } = self.penalty
@@ -246,14 +249,15 @@ impl Settings {
         {
             return wrong(format!("the c of the tanh penalty is {c}; it must be above 0"));
         }
-        if (self.penalty != Penalty::Target || self.pre_activation > 0.0)
-            && self.architecture != Architecture::JumpRelu
+        if (self.penalty != Penalty::Target || self.pre_activation > 0.0) && self.architecture != Architecture::JumpRelu
         {
             return wrong("`penalty` and `pre_activation` are for jump_relu; leave them away".to_owned());
         }
         match self.resample_every {
             Some(every) if every < 2 => {
-                return wrong(format!("resample_every is {every}; latents need at least 2 steps to show that they live"));
+                return wrong(format!(
+                    "resample_every is {every}; latents need at least 2 steps to show that they live"
+                ));
             }
             Some(_) if self.architecture.k().is_some() => {
                 return wrong(

@@ -4,8 +4,8 @@ use golgi_data::context::RunContext;
 use golgi_data::corpus::{ContextOptions, PackedCorpus, Split, contexts};
 use golgi_probes::OpenModel;
 use golgi_sae::evaluate::{
-    Coding, Pca, Quality, RandomDirections, SpliceLoss, Stability, TopCoordinates, explained_by_site, part_shares, quality,
-    splice_losses, stability,
+    Coding, Pca, Quality, RandomDirections, SpliceLoss, Stability, TopCoordinates, explained_by_site, part_shares,
+    quality, splice_losses, stability,
 };
 use golgi_sae::planted::max_cosines;
 use golgi_sae::{Coder, SaeError};

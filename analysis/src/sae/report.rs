@@ -101,7 +101,8 @@ impl Evaluation {
             let mean = mean_of(&shares(site).collect::<Vec<f32>>());
             vec![name.clone().into(), (*explained).into(), mean.into(), mostly.into()]
         };
-        let columns = ["site", "explained variance", "mean share of decoder norms", "latents of this site only (above 0.9)"];
+        let columns =
+            ["site", "explained variance", "mean share of decoder norms", "latents of this site only (above 0.9)"];
         Table {
             name: "sites".to_owned(),
             columns: columns.map(str::to_owned).to_vec(),
@@ -111,8 +112,11 @@ impl Evaluation {
 
     fn add_probing(&self, report: &mut Report) {
         let probing = &self.probing;
-        let codings: Vec<String> =
-            probing.tasks.first().map(|task| task.accuracy.iter().map(|one| one.0.clone()).collect()).unwrap_or_default();
+        let codings: Vec<String> = probing
+            .tasks
+            .first()
+            .map(|task| task.accuracy.iter().map(|one| one.0.clone()).collect())
+            .unwrap_or_default();
         let mean = |coding: usize, k: usize| {
             let all: Vec<f32> = probing.tasks.iter().map(|task| task.accuracy[coding].1[k] as f32).collect();
             mean_of(&all)

@@ -180,7 +180,9 @@ mod tests {
         let crosscoder = spec(json!({ "sites": ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"] }));
         assert!(crosscoder.settings.unit_coordinates && crosscoder.settings.decoder_norm == DecoderNorm::Free);
         let cross_layer = spec(json!({ "predicts": ["blocks.0.hook_mlp_out"], "cross_layer": true, "sparsity": 0.5 }));
-        assert!(cross_layer.cross_layer && cross_layer.settings.sparsity == 0.5 && cross_layer.settings.threshold == 0.03);
+        assert!(
+            cross_layer.cross_layer && cross_layer.settings.sparsity == 0.5 && cross_layer.settings.threshold == 0.03
+        );
         let unknown = json!({ "model": "m", "corpus": "c", "tokens": 9, "dictionaries": [], "sparkle": 1 });
         assert!(serde_json::from_value::<TrainScript>(unknown).is_err());
     }

@@ -239,7 +239,11 @@ pub const SCHEMAS: &[Schema] = &[
         name: "golgi.sae.train/1",
         about: "golgi sae train … --json",
         fields: &[
-            ("script", "object", "what was trained: model, corpus, tokens, context, on_the_fly, buffer, split, dictionaries"),
+            (
+                "script",
+                "object",
+                "what was trained: model, corpus, tokens, context, on_the_fly, buffer, split, dictionaries",
+            ),
             ("out", "text", "the folder of the run"),
             ("report", "object", "dictionaries (name, folder, last record), steps, rows, seconds, stopped"),
             ("warnings", "list", "texts"),

@@ -26,7 +26,10 @@ pub fn python(host: &Host) -> Result<PathBuf> {
     eprintln!("Installing {} into {} (several GB, once)", PACKAGES.join(" and "), folder.display());
     let system = ["python3", "python"].into_iter().find(|name| find_program(name).is_some());
     let system = system.context("there is no Python 3; install it, then try again")?;
-    run(Command::new(system).args(["-m", "venv", "--clear"]).arg(&folder), "make a virtual environment (python3-venv)")?;
+    run(
+        Command::new(system).args(["-m", "venv", "--clear"]).arg(&folder),
+        "make a virtual environment (python3-venv)",
+    )?;
     run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES), "install the packages")?;
     fs::write(folder.join(STAMP), PACKAGES.join("\n")).context("cannot write the stamp of the environment")?;
     Ok(python)

@@ -68,7 +68,8 @@ fn theirs(python: &str, name: &str, data: &Path) -> Result<Outcome, String> {
     let numbers = [D as u64, u64::from(M), u64::from(K), BATCH as u64, BATCHES, STEPS, WARM_UP, SET_UP as u64];
     let mut command = Command::new(python);
     command.arg(script).arg(name).arg(data).args(numbers.map(|number| number.to_string())).arg(RATE.to_string());
-    let output = command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot start {python}: {error}"))?;
+    let output =
+        command.stderr(Stdio::inherit()).output().map_err(|error| format!("cannot start {python}: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
     let line = text.lines().last().unwrap_or_default();
     let found: serde_json::Value =
@@ -97,13 +98,18 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("rows.f32");
     write(&data, &all).expect("room for the rows");
-    println!("TopK, d {D}, m {M}, k {K}, batch {BATCH}, {STEPS} steps, rate {RATE}; medians behind the first {SET_UP} steps");
+    println!(
+        "TopK, d {D}, m {M}, k {K}, batch {BATCH}, {STEPS} steps, rate {RATE}; medians behind the first {SET_UP} steps"
+    );
     let ours = ours(batches, held_out);
     println!("{:<24} {:>10} {:>10} {:>20} {:>12}", "", "ms/step", "rows/s", "explained variance", "Golgi is");
     let show = |one: &Outcome| {
         let times = one.milliseconds / ours.milliseconds;
         let speed = BATCH as f64 / one.milliseconds * 1e3;
-        println!("{:<24} {:>10.0} {:>10.0} {:>20.4} {:>10.2} ×", one.name, one.milliseconds, speed, one.explained, times);
+        println!(
+            "{:<24} {:>10.0} {:>10.0} {:>20.4} {:>10.2} ×",
+            one.name, one.milliseconds, speed, one.explained, times
+        );
     };
     show(&ours);
     let mut failed = false;

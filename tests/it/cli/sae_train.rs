@@ -128,7 +128,8 @@ fn dictionaries_are_trained_judged_read_and_used() {
 #[test]
 fn a_running_model_trains_the_same_dictionary_every_time() {
     let golgi = ready();
-    let fly = |out: &'static str, more: &[&'static str]| [&line(out, &["--on-the-fly", "--buffer", "4"])[..], more].concat();
+    let fly =
+        |out: &'static str, more: &[&'static str]| [&line(out, &["--on-the-fly", "--buffer", "4"])[..], more].concat();
     let document = golgi.json("golgi.sae.train/1", &fly("run", &[]));
     assert_eq!((&document["report"]["steps"], &document["script"]["on_the_fly"]), (&800.into(), &true.into()));
     assert!(!golgi.path("run/activations").exists());
@@ -154,7 +155,10 @@ fn a_running_model_trains_the_same_dictionary_every_time() {
     // A crosscoder is judged site by site.
     let document = golgi.json("golgi.sae.eval/1", &["sae", "eval", "both", "--tokens", "1500", "--words", "0"]);
     let evaluation = &document["evaluation"];
-    assert_eq!((evaluation["sites"].as_array().unwrap().len(), evaluation["site_shares"].as_array().unwrap().len()), (2, 32));
+    assert_eq!(
+        (evaluation["sites"].as_array().unwrap().len(), evaluation["site_shares"].as_array().unwrap().len()),
+        (2, 32)
+    );
     assert!(evaluation["splice"].as_array().unwrap().is_empty());
 }
 
@@ -163,7 +167,17 @@ fn a_cross_layer_transcoder_is_trained_by_flags() {
     let golgi = ready();
     let sites = |kind: &str| [0, 1].map(|layer| format!("blocks.{layer}.{kind}"));
     let (reads, writes) = (sites("hook_resid_mid"), sites("hook_mlp_out"));
-    let mut args = vec!["sae", "train", "gpt2", "--corpus", "corpus.jsonl", "--architecture", "jump_relu", "--cross-layer", "--site"];
+    let mut args = vec![
+        "sae",
+        "train",
+        "gpt2",
+        "--corpus",
+        "corpus.jsonl",
+        "--architecture",
+        "jump_relu",
+        "--cross-layer",
+        "--site",
+    ];
     args.extend(reads.iter().map(String::as_str));
     args.push("--predict");
     args.extend(writes.iter().map(String::as_str));
@@ -175,7 +189,8 @@ fn a_cross_layer_transcoder_is_trained_by_flags() {
     assert!((24..48).all(|latent| dictionary.writes(latent)[..width].iter().all(|value| *value == 0.0)));
     assert!((0..24).any(|latent| dictionary.writes(latent)[width..].iter().any(|value| *value != 0.0)));
     assert!(golgi.ok(&["sae", "info", "run"]).out.contains("cross-layer transcoder"));
-    let odd = golgi.fails(&[&args[..], &more.replace("48", "49").replace("run", "odd").split(' ').collect::<Vec<_>>()].concat());
+    let odd = golgi
+        .fails(&[&args[..], &more.replace("48", "49").replace("run", "odd").split(' ').collect::<Vec<_>>()].concat());
     assert!(odd.contains("shared evenly"), "{odd}");
 }
 
@@ -191,14 +206,20 @@ fn few_latents_tell_the_language_of_a_labelled_corpus() {
     fs::write(golgi.path("labelled.jsonl"), (0..400).map(line).collect::<String>()).unwrap();
     let train = FLAGS.replace("corpus.jsonl", "labelled.jsonl").replace("top_k jump_relu", "top_k");
     golgi.ok(&[&train.split_whitespace().collect::<Vec<_>>()[..], &["--out", "run"]].concat());
-    let document =
-        golgi.json("golgi.sae.eval/1", &["sae", "eval", "run", "--tokens", "1500", "--splice-tokens", "200", "--against", "run"]);
+    let document = golgi.json(
+        "golgi.sae.eval/1",
+        &["sae", "eval", "run", "--tokens", "1500", "--splice-tokens", "200", "--against", "run"],
+    );
     let evaluation = &document["evaluation"];
     let tasks = evaluation["probing"]["tasks"].as_array().unwrap();
-    assert_eq!(tasks.iter().map(|task| task["task"].as_str().unwrap()).collect::<Vec<_>>(), ["language xx", "language yy"]);
+    assert_eq!(
+        tasks.iter().map(|task| task["task"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["language xx", "language yy"]
+    );
     let names = ["dictionary", "coordinates", "PCA", "random directions"];
     for task in tasks {
-        let found: Vec<&str> = task["accuracy"].as_array().unwrap().iter().map(|one| one[0].as_str().unwrap()).collect();
+        let found: Vec<&str> =
+            task["accuracy"].as_array().unwrap().iter().map(|one| one[0].as_str().unwrap()).collect();
         assert_eq!(found, names);
         assert!(task["accuracy"][0][1][0].as_f64().unwrap() > 0.9 && task["dense"].as_f64().unwrap() > 0.9, "{task}");
     }

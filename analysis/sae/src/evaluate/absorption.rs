@@ -105,12 +105,7 @@ pub fn absorption(words: &Words, pooled: &Pooled) -> Result<Absorption, SaeError
     })
 }
 
-fn of_letter(
-    words: &Words,
-    pooled: &Pooled,
-    letter: char,
-    mean: &[f64],
-) -> Result<Option<LetterAbsorption>, SaeError> {
+fn of_letter(words: &Words, pooled: &Pooled, letter: char, mean: &[f64]) -> Result<Option<LetterAbsorption>, SaeError> {
     let (train, test) = (words.side(letter, true), words.side(letter, false));
     let enough = |side: &[(usize, bool)]| side.iter().filter(|one| one.1).count() >= LEAST_WORDS;
     if !enough(&train) || !enough(&test) || train.iter().all(|one| one.1) {

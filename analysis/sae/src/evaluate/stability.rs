@@ -27,7 +27,9 @@ pub fn stability(ours: &[f32], theirs: &[f32], d: usize) -> Stability {
             let length = norm(row).max(f32::MIN_POSITIVE);
             let cosines = among.chunks(d).zip(&norms).map(|(other, norm)| dot(row, other) / (length * norm));
             // Of equal ones the first.
-            cosines.enumerate().fold((0, -1.0), |best, (index, cosine)| if cosine > best.1 { (index, cosine) } else { best })
+            cosines
+                .enumerate()
+                .fold((0, -1.0), |best, (index, cosine)| if cosine > best.1 { (index, cosine) } else { best })
         };
         of.par_chunks(d).map(best).collect()
     };
@@ -53,8 +55,7 @@ mod tests {
     #[test]
     fn what_two_dictionaries_share_is_counted() {
         let d = 32;
-        let (common, own, other) =
-            ([0, 1, 2].map(|seed| Planted::new(d, 20, 1.0, seed).directions)).into();
+        let (common, own, other) = ([0, 1, 2].map(|seed| Planted::new(d, 20, 1.0, seed).directions)).into();
         let ours = [common.clone(), own].concat();
         // The same directions in another order and length.
         let turned: Vec<f32> = common.chunks(d).rev().flat_map(|row| row.iter().map(|value| value * 3.0)).collect();

@@ -9,9 +9,9 @@ use golgi_data::dictionary::{Architecture, Part};
 
 use super::resume_tests::files;
 use super::*;
+use crate::SaeError;
 use crate::planted::Planted;
 use crate::settings::Settings;
-use crate::SaeError;
 
 const D: usize = 6;
 
@@ -66,7 +66,11 @@ fn jobs() -> Vec<Job> {
     };
     let mut standard = job("standard", Architecture::Standard, &[], 40);
     (standard.settings.resample_every, standard.settings.sparsity, standard.settings.rate) = (Some(8), 2.0, 0.02);
-    vec![job("top", Architecture::TopK { k: 2 }, &[], 31), job("across", Architecture::BatchTopK { k: 2 }, &["b"], 40), standard]
+    vec![
+        job("top", Architecture::TopK { k: 2 }, &[], 31),
+        job("across", Architecture::BatchTopK { k: 2 }, &["b"], 40),
+        standard,
+    ]
 }
 
 fn options() -> RunOptions {

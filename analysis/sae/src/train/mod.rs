@@ -22,8 +22,8 @@ mod wiring_tests;
 
 pub use live::{Live, Producer};
 pub use pass::{Pass, pass};
-pub use scale::Scale;
 pub use run::{DENSITY_BINS, HISTORY, Job, RUN, Record, RunFile, RunOptions, RunReport, run};
+pub use scale::Scale;
 pub use source::{Batches, Origin, Source};
 pub use stored::{StoreRows, parts, usable_rows};
 pub use trainer::{StepReport, Trainer};

@@ -171,8 +171,7 @@ mod tests {
         let reconstruction = [2.0, 3.0, 0.0, 0.0];
         let rows = Rows { input: &target, target: &target, reconstruction: &reconstruction, subtracts: true };
         let layout = Layout::plain(2, 2);
-        let begun =
-            resample(&mut parameters, [&mut mean, &mut square], &settings, &layout, &[0, 9, 5], 5, &rows, 10);
+        let begun = resample(&mut parameters, [&mut mean, &mut square], &settings, &layout, &[0, 9, 5], 5, &rows, 10);
         assert_eq!(begun, [1]);
         // Without b_dec the row is (0, 4).
         assert_eq!(parameters.decoder, [0.5, 0.5, 0.0, 1.0, 0.5, 0.5]);

@@ -29,7 +29,8 @@ impl Scale {
             let d: usize = widths.iter().sum();
             let factor = |part: std::ops::Range<usize>| {
                 let size = if settings.unit_coordinates { part.len() as f64 } else { 1.0 };
-                let squares = |row: &[f32]| row[part.clone()].iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
+                let squares =
+                    |row: &[f32]| row[part.clone()].iter().map(|value| f64::from(*value).powi(2)).sum::<f64>();
                 let mean = rows.chunks(d).map(squares).sum::<f64>() / (rows.len() / d) as f64;
                 (size.sqrt() / mean.sqrt()) as f32
             };

@@ -43,7 +43,9 @@ impl World {
         let mut rows = vec![0f32; strengths.len() / FEATURES * width];
         for (row, strengths) in rows.chunks_mut(width).zip(strengths.chunks(FEATURES)) {
             for (feature, strength) in strengths.iter().enumerate().filter(|(_, strength)| **strength > 0.0) {
-                for (site, directions) in self.sites.iter().enumerate().filter(|(site, _)| (self.writes)(feature, *site)) {
+                for (site, directions) in
+                    self.sites.iter().enumerate().filter(|(site, _)| (self.writes)(feature, *site))
+                {
                     let scale = [1.0, 20.0, 5.0][site];
                     let direction = &directions[feature * D..(feature + 1) * D];
                     add_scaled(&mut row[site * D..(site + 1) * D], strength * scale, direction);
@@ -63,7 +65,11 @@ impl World {
     }
 }
 
-fn train(mut settings: Settings, wiring: &Wiring, rows: impl Fn(u64) -> (Vec<f32>, Option<Vec<f32>>)) -> (Trainer, StepReport) {
+fn train(
+    mut settings: Settings,
+    wiring: &Wiring,
+    rows: impl Fn(u64) -> (Vec<f32>, Option<Vec<f32>>),
+) -> (Trainer, StepReport) {
     settings.batch = 512;
     let steps = settings.steps;
     let mut trainer = Trainer::wired(settings, wiring).unwrap();
@@ -85,9 +91,8 @@ fn a_crosscoder_tells_shared_features_from_those_of_one_site() {
     let world = World::new(2, exclusive);
     let mut settings = Settings::published(Architecture::Standard, 48, 1500).of_crosscoder();
     (settings.rate, settings.sparsity, settings.warm_up) = (5e-3, 1.5, 50);
-    let (trainer, last) = train(settings, &Wiring::of(parts(2)), |step| {
-        (world.rows(&World::strengths(512, step)), None)
-    });
+    let (trainer, last) =
+        train(settings, &Wiring::of(parts(2)), |step| (world.rows(&World::strengths(512, step)), None));
     let dictionary = trainer.dictionary();
     assert!(!dictionary.config.subtract_decoder_bias && dictionary.config.output_scales.len() == 2);
     let shares = part_shares(&dictionary);
