@@ -192,55 +192,58 @@ mod tests {
     use crate::kernels::vector::add_scaled;
     use crate::planted::{Planted, gaussian};
 
-    const D: usize = 32;
+    const D: usize = 64;
+    const WORDS: usize = 1600;
+    /// Groups of words, 40 of each letter, each too small for its latent to become one of the letter's.
+    const GROUPS: usize = 160;
+    const LATENTS: usize = 4 + 2 * GROUPS;
 
-    /// 400 words of four letters; each has its letter's direction and one of its own group. Where `absorbs` says so, the letter's latent is
-    /// silent and a latent of the group writes the letter too.
+    /// Words of four letters; each has its letter's direction and one of its own group. Where `absorbs` says so, the letter's latent is silent
+    /// and a latent of the group writes the letter too.
     fn planted(absorbs: impl Fn(usize) -> bool) -> (Words, Pooled) {
         let mut random = ChaCha8Rng::seed_from_u64(8);
-        let directions = Planted::new(D, 4 + 20, 1.0, 2).directions;
-        let (mut rows, mut activations) = (vec![0f32; 400 * D], vec![0f32; 400 * 44]);
-        for word in 0..400 {
-            // 20 groups of words, five of each letter.
-            let (letter, group) = (word % 4, word % 20);
+        let directions = Planted::new(D, 4 + GROUPS, 1.0, 2).directions;
+        let (mut rows, mut activations) = (vec![0f32; WORDS * D], vec![0f32; WORDS * LATENTS]);
+        for word in 0..WORDS {
+            let (letter, group) = (word % 4, word % GROUPS);
             let strength = random.random_range(1.0..1.5);
             let row = &mut rows[word * D..(word + 1) * D];
             row.iter_mut().for_each(|value| *value = 0.05 * gaussian(&mut random));
             add_scaled(row, strength, &directions[letter * D..(letter + 1) * D]);
-            add_scaled(row, 0.5, &directions[(4 + group) * D..(5 + group) * D]);
-            let active = &mut activations[word * 44..(word + 1) * 44];
+            add_scaled(row, 0.4, &directions[(4 + group) * D..(5 + group) * D]);
+            let active = &mut activations[word * LATENTS..(word + 1) * LATENTS];
             if absorbs(group) {
-                active[24 + group] = strength;
+                active[4 + GROUPS + group] = strength;
             } else {
                 active[letter] = strength;
-                active[4 + group] = 0.5;
+                active[4 + group] = 0.4;
             }
         }
         // Behind letters and groups the latents that write both.
         let mut all = directions.clone();
-        for group in 0..20 {
+        for group in 0..GROUPS {
             let mut both = directions[group % 4 * D..][..D].to_vec();
-            add_scaled(&mut both, 0.4, &directions[(4 + group) * D..(5 + group) * D]);
+            add_scaled(&mut both, 0.3, &directions[(4 + group) * D..(5 + group) * D]);
             all.extend(both);
         }
-        let letters = (0..400).map(|word| ['a', 'b', 'c', 'd'][word % 4]).collect();
-        let trains = (0..400).map(|word| (word / 20) % 2 == 0).collect();
-        let pooled = Pooled { name: "planted".into(), latents: 44, activations, directions: all };
+        let letters = (0..WORDS).map(|word| ['a', 'b', 'c', 'd'][word % 4]).collect();
+        let trains = (0..WORDS).map(|word| (word / GROUPS) % 2 == 0).collect();
+        let pooled = Pooled { name: "planted".into(), latents: LATENTS, activations, directions: all };
         (Words { rows, d: D, letters, trains }, pooled)
     }
 
     #[test]
     fn absorbed_words_are_counted() {
-        // One of the five groups of each letter.
-        let (words, pooled) = planted(|group| group < 4);
+        // Four of the forty groups of each letter.
+        let (words, pooled) = planted(|group| group < 16);
         let found = absorption(&words, &pooled).unwrap();
         assert_eq!(found.letters.len(), 4);
         for (index, letter) in found.letters.iter().enumerate() {
             assert_eq!(letter.latents, [index as u32], "{letter:?}");
-            assert!(letter.f1 > 0.95 && letter.words >= 45, "{letter:?}");
+            assert!(letter.f1 > 0.95 && letter.words >= 180, "{letter:?}");
         }
-        assert!((found.absorbed - 0.2).abs() < 0.03, "{found:?}");
-        assert!((found.fraction - 0.2).abs() < 0.06, "{found:?}");
+        assert!((found.absorbed - 0.1).abs() < 0.02, "{found:?}");
+        assert!((found.fraction - 0.1).abs() < 0.06, "{found:?}");
     }
 
     #[test]
@@ -251,7 +254,7 @@ mod tests {
         assert!(found.fraction < 0.05, "{found:?}");
         // Words whose letters are not to be told leave no letter.
         let mut random = ChaCha8Rng::seed_from_u64(3);
-        let noise = (0..400).map(|_| ['w', 'x', 'y', 'z'][random.random_range(0..4)]).collect();
+        let noise = (0..WORDS).map(|_| ['w', 'x', 'y', 'z'][random.random_range(0..4)]).collect();
         let found = absorption(&Words { letters: noise, ..words }, &pooled).unwrap();
         assert_eq!(found.letters, []);
     }

@@ -143,7 +143,7 @@ mod tests {
 
     #[test]
     fn classes_that_are_apart_are_told_apart_and_counted() {
-        let rows: Vec<f32> = (0..40).map(|at| at as f32).collect();
+        let rows: Vec<f32> = (0..40).map(|at| if at >= 30 { at as f32 + 60.0 } else { at as f32 }).collect();
         let labels: Vec<bool> = (0..40).map(|at| at >= 30).collect();
         let probe = LogisticProbe::fit(&rows, 1, &labels).unwrap();
         assert_eq!(probe.accuracy(&rows, &labels), 1.0);

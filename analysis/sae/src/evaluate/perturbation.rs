@@ -118,7 +118,7 @@ mod tests {
     /// In the true dictionary each concept is one latent: without it, it is gone, and the others do not notice.
     #[test]
     fn the_true_dictionary_takes_out_one_concept_and_leaves_the_others() {
-        let planted = concepts(24, 5);
+        let planted = concepts(64, 5);
         let codings = planted.codings();
         let all: Vec<&Pooled> = codings.iter().collect();
         let found = perturbations(&planted.tasks(), &planted.texts, planted.d, &all).unwrap();

@@ -9,7 +9,7 @@ use super::{Pca, RandomDirections};
 use crate::kernels::vector::add_scaled;
 use crate::planted::{Planted, gaussian};
 
-/// Texts of four classes, each with a direction, among other things that are in texts of every class.
+/// Texts of four concepts, each with a direction, and of none, among other things that are in all of them.
 pub(super) struct Concepts {
     pub(super) d: usize,
     /// `[texts, d]`.
@@ -22,15 +22,18 @@ pub(super) struct Concepts {
 
 /// Texts in `d` dimensions.
 pub(super) fn concepts(d: usize, seed: u64) -> Concepts {
-    let (count, features) = (480, 4 + 28);
+    let (count, features) = (1200, 4 + 28);
     let directions = Planted::new(d, features, 1.0, seed).directions;
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let classes: Vec<usize> = (0..count).map(|text| text % 4).collect();
+    let classes: Vec<usize> = (0..count).map(|text| (text % 12).min(4)).collect();
     let mut activations = vec![0f32; count * features];
     let mut texts = vec![0f32; count * d];
     for (text, class) in classes.iter().enumerate() {
         let row = &mut activations[text * features..(text + 1) * features];
-        row[*class] = random.random_range(1.0..2.0);
+        let strength = random.random_range(1.0..2.0);
+        if *class < 4 {
+            row[*class] = strength;
+        }
         row[4..].iter_mut().for_each(|value| {
             *value = if random.random_bool(0.2) { random.random_range(0.5..2.5) } else { 0.0 };
         });
@@ -40,16 +43,18 @@ pub(super) fn concepts(d: usize, seed: u64) -> Concepts {
             add_scaled(to, *value, &directions[feature * d..(feature + 1) * d]);
         }
     }
-    let trains = (0..count).map(|text| (text / 4) % 2 == 0).collect();
+    let trains = (0..count).map(|text| (text / 12) % 2 == 0).collect();
     let truth = Pooled { name: "dictionary".to_owned(), latents: features, activations, directions };
     Concepts { d, texts, classes, trains, truth }
 }
 
 impl Concepts {
-    /// Each class against the others.
+    /// Each concept against the rest.
     pub(super) fn tasks(&self) -> Vec<ProbeTask> {
-        let names: Vec<String> = ["a", "b", "c", "d"].map(str::to_owned).to_vec();
-        ProbeTask::all("class", &names, &self.classes, &self.trains, 0)
+        let names: Vec<String> = ["a", "b", "c", "d", "none"].map(str::to_owned).to_vec();
+        let mut tasks = ProbeTask::all("concept", &names, &self.classes, &self.trains, 0);
+        tasks.truncate(4);
+        tasks
     }
 
     /// The truth, and what must be beaten by it.
