@@ -80,7 +80,7 @@ pub fn evaluate(
     ctx: &RunContext,
 ) -> Result<Evaluation> {
     let config = &coder.dictionary().config;
-    let (inputs, outputs) = sites_of(model, config)?;
+    let (inputs, _) = sites_of(model, config)?;
     let len = params.context.unwrap_or(config.context.map_or(128, |len| len as usize)).min(model.model.dims.n_ctx);
     let gather = |split: Split, stage: &str| -> Result<(Vec<f32>, Vec<f32>, u64)> {
         let options = ContextOptions { len, tokens: params.tokens, split: Some(split), bos: expected_bos(model) };

@@ -43,9 +43,8 @@ impl<'a> ModelRows<'a> {
         let parts =
             plan.manifest().sites.iter().map(|site| Part { site: site.site.clone(), width: site.width }).collect();
         let groups: Vec<Vec<u32>> = (0..plan.shards()).flat_map(|shard| plan.groups(shard).to_vec()).collect();
-        let rows_of =
-            |group: &Vec<u32>| group.iter().map(|context| usize::from(plan.contexts()[*context as usize].len));
-        let rows = groups.iter().map(|group| rows_of(group).sum()).collect();
+        let length = |context: &u32| usize::from(plan.contexts()[*context as usize].len);
+        let rows = groups.iter().map(|group| group.iter().map(length).sum()).collect();
         let batch_tokens = params.batch_tokens;
         Ok(ModelRows { model, corpus, plan, sites, parts, groups, rows, batch_tokens, ctx })
     }
