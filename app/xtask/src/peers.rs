@@ -1,7 +1,7 @@
 //! The programs that Golgi is compared with, in a virtual environment of their own.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
