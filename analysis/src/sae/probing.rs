@@ -164,7 +164,7 @@ fn absorptions(
     }
     ctx.stage("judging words", 0);
     // Words in turns: neighbours in frequency go to different sides.
-    let trains = (0..words.len()).map(|word| word % 2 == 0).collect();
+    let trains = (0..words.len()).map(|word| word.is_multiple_of(2)).collect();
     let words = Words { rows, d: d_out, letters: words.into_iter().map(|one| one.1).collect(), trains };
     let found = [&dictionary, &directions].map(|pooled| absorption(&words, pooled));
     let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;

@@ -227,7 +227,7 @@ mod tests {
             all.extend(both);
         }
         let letters = (0..WORDS).map(|word| ['a', 'b', 'c', 'd'][word % 4]).collect();
-        let trains = (0..WORDS).map(|word| (word / GROUPS) % 2 == 0).collect();
+        let trains = (0..WORDS).map(|word| (word / GROUPS).is_multiple_of(2)).collect();
         let pooled = Pooled { name: "planted".into(), latents: LATENTS, activations, directions: all };
         (Words { rows, d: D, letters, trains }, pooled)
     }

@@ -149,9 +149,9 @@ mod tests {
         let pca = Pca::fit(&texts, 2, 2).unwrap();
         let components = Pooled::of_components(&pca, &texts).unwrap();
         for (text, row) in texts.chunks(2).enumerate() {
-            for at in 0..2 {
+            for (at, value) in row.iter().enumerate() {
                 let written = (0..2).map(|one| components.at(text, one) * components.direction(one)[at]).sum::<f32>();
-                assert!((written + pca.mean()[at] - row[at]).abs() < 1e-5);
+                assert!((written + pca.mean()[at] - value).abs() < 1e-5);
             }
         }
     }

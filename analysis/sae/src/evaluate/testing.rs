@@ -43,7 +43,7 @@ pub(super) fn concepts(d: usize, seed: u64) -> Concepts {
             add_scaled(to, *value, &directions[feature * d..(feature + 1) * d]);
         }
     }
-    let trains = (0..count).map(|text| (text / 12) % 2 == 0).collect();
+    let trains = (0..count).map(|text| (text / 12usize).is_multiple_of(2)).collect();
     let truth = Pooled { name: "dictionary".to_owned(), latents: features, activations, directions };
     Concepts { d, texts, classes, trains, truth }
 }

@@ -265,7 +265,8 @@ impl LiveRows<'_> {
             self.inputs.iter().map(site).sum::<f64>()
         };
         // What is no number is not left out: training says so.
-        let kept: Vec<u32> = block.order.iter().copied().filter(|row| !(square(*row as usize) > bound)).collect();
+        let is_massive = |row: &u32| square(*row as usize) > bound;
+        let kept: Vec<u32> = block.order.iter().copied().filter(|row| !is_massive(row)).collect();
         if kept.is_empty() {
             return Err(SaeError::Settings(
                 "all rows are left out for their norm; choose a larger max_norm".to_owned(),
