@@ -5,8 +5,9 @@ use golgi_data::dictionary::Architecture;
 use tch::{Kind, Tensor};
 
 use crate::SaeError;
+use crate::layout::Layout;
 use crate::parameters::Parameters;
-use crate::settings::{DecoderNorm, Settings};
+use crate::settings::{DecoderNorm, Penalty, Settings};
 
 /// A dictionary's weights as tensors that are differentiated.
 #[derive(Debug)]
@@ -79,26 +80,38 @@ impl Dense {
         })
     }
 
-    /// The loss of a batch, `x` `[n, d_in]`, `y` `[n, d_out]`, as the architecture's paper defines it.
+    /// The loss of a batch, `x` `[n, d_in]`, `y` `[n, d_out]`, as the architecture's paper defines it. What a latent of `layout`
+    /// does not read or write takes no part.
     ///
     /// # Errors
     /// If the tensor library fails.
+    #[expect(clippy::too_many_arguments, reason = "what a step is given")]
     pub fn loss(
         &self,
         settings: &Settings,
+        layout: &Layout,
         subtracts: bool,
         sparsity: f32,
         dead: &[u32],
         x: &Tensor,
         y: &Tensor,
     ) -> Result<Tensor, SaeError> {
+        if layout.is_cross_layer() {
+            let whole = Layout::plain(x.size()[1] as usize, y.size()[1] as usize);
+            return self.masked(layout)?.loss(settings, &whole, subtracts, sparsity, dead, x, y);
+        }
         let n = x.size()[0];
         let seen = if subtracts { x - &self.decoder_bias } else { x.shallow_clone() };
         let projection = seen.f_matmul(&self.encoder.f_transpose(0, 1)?)?;
         let z = &projection + &self.encoder_bias;
+        let parts: Vec<i64> = layout.penalised().iter().map(|width| *width as i64).collect();
         let norms = match settings.decoder_norm {
-            DecoderNorm::Unit => self.encoder_bias.f_ones_like()?,
-            DecoderNorm::Free => self.decoder.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false)?,
+            DecoderNorm::Unit if parts.len() == 1 => self.encoder_bias.f_ones_like()?,
+            _ => {
+                let parts = self.decoder.f_split_with_sizes(parts.as_slice(), -1)?;
+                let norm = |part: &Tensor| part.f_norm_scalaropt_dim(2.0, [-1i64].as_slice(), false);
+                parts.iter().map(norm).sum::<Result<Tensor, _>>()?
+            }
         };
         let l1 = |f: &Tensor| -> Result<Tensor, SaeError> {
             Ok((f * &norms).f_sum(None::<Kind>)? / n as f64 * f64::from(sparsity))
@@ -145,15 +158,35 @@ impl Dense {
                 let fit = self.decode(&f, x)?;
                 sum + self.auxiliary(settings, dead, &z, &fit, y)?
             }
-            Architecture::JumpRelu => self.jump_relu(settings, sparsity, &z, x, y)?,
+            Architecture::JumpRelu => self.jump_relu(settings, sparsity, dead, &norms, &z, x, y)?,
         })
     }
 
+    /// With everything that no latent of `layout` reads or writes multiplied by 0.
+    fn masked(&self, layout: &Layout) -> Result<Dense, SaeError> {
+        let mut mask = Parameters {
+            encoder: vec![1.0; self.encoder.numel()],
+            encoder_bias: vec![1.0; self.encoder_bias.numel()],
+            decoder: vec![1.0; self.decoder.numel()],
+            decoder_bias: vec![1.0; self.decoder_bias.numel()],
+            ..Parameters::default()
+        };
+        layout.mask(&mut mask);
+        let times = |tensor: &Tensor, mask: &[f32]| -> Result<Tensor, SaeError> {
+            Ok(tensor * Tensor::f_from_slice(mask)?.f_view_as(tensor)?.f_to_device(tensor.device())?)
+        };
+        let (encoder, decoder) = (times(&self.encoder, &mask.encoder)?, times(&self.decoder, &mask.decoder)?);
+        Ok(Dense { encoder, decoder, ..self.shallow() })
+    }
+
     /// Without a function of its own for the backward pass: what is detached has the value, the rest has the derivative.
+    #[expect(clippy::too_many_arguments, reason = "one call site")]
     fn jump_relu(
         &self,
         settings: &Settings,
         sparsity: f32,
+        dead: &[u32],
+        norms: &Tensor,
         z: &Tensor,
         x: &Tensor,
         y: &Tensor,
@@ -171,8 +204,26 @@ impl Dense {
         let kick = (&near / -epsilon).f_detach()? * &threshold;
         let step = &above + (&kick - kick.f_detach()?);
         let l0 = step.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?.f_mean(None::<Kind>)?;
-        let excess: Tensor = l0 / f64::from(settings.target_l0) - 1.0;
-        Ok(squared_error(&self.decode(&f, x)?, y)? + excess.f_square()? * f64::from(sparsity))
+        let penalty = match settings.penalty {
+            Penalty::Target => {
+                let excess: Tensor = l0 / f64::from(settings.target_l0) - 1.0;
+                excess.f_square()?
+            }
+            Penalty::L0 => l0,
+            Penalty::Tanh { c } => {
+                let each = (&f * norms * f64::from(c)).f_tanh()?;
+                each.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?.f_mean(None::<Kind>)?
+            }
+        };
+        let loss = squared_error(&self.decode(&f, x)?, y)? + penalty * f64::from(sparsity);
+        if settings.pre_activation == 0.0 || dead.is_empty() {
+            return Ok(loss);
+        }
+        let indices: Vec<i64> = dead.iter().map(|latent| i64::from(*latent)).collect();
+        let indices = Tensor::f_from_slice(&indices)?.f_to_device(z.device())?;
+        let gap = ((&threshold - z).f_relu()? * norms).f_index_select(-1, &indices)?;
+        let gap = gap.f_sum_dim_intlist([-1i64].as_slice(), false, None::<Kind>)?.f_mean(None::<Kind>)?;
+        Ok(loss + gap * f64::from(settings.pre_activation))
     }
 
     fn auxiliary(

@@ -60,3 +60,10 @@ pub enum SaeError {
     #[error(transparent)]
     Cancelled(#[from] Cancelled),
 }
+
+impl SaeError {
+    /// Whether the work ended only because somebody asked for it.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self, SaeError::Cancelled(_) | SaeError::Probe(ProbeError::Cancelled(_)))
+    }
+}

@@ -30,6 +30,7 @@ pub mod dense;
 mod error;
 pub mod evaluate;
 pub mod kernels;
+pub mod layout;
 pub mod parameters;
 pub mod planted;
 pub mod rules;
@@ -39,6 +40,7 @@ pub mod train;
 
 pub use coder::Coder;
 pub use error::SaeError;
-pub use settings::{DEFAULT_K, DecoderNorm, Settings};
+pub use layout::{Layout, Wiring};
+pub use settings::{DEFAULT_K, DecoderNorm, Penalty, Settings};
 pub use splice::{LatentEdit, Replacement, Splice};
 pub use train::Trainer;

@@ -1,19 +1,20 @@
 //! The report card of a dictionary, beside baselines with as many numbers.
 
 use golgi_data::context::RunContext;
-use golgi_data::corpus::{Context, ContextOptions, PackedCorpus, Split, batches, contexts};
-use golgi_data::dictionary::Config;
-use golgi_data::site::Site;
-use golgi_probes::{Batch, Capture, ForwardOptions, Kind, OpenModel, Tensor};
-use golgi_sae::evaluate::{Coding, Pca, Quality, RandomDirections, SpliceLoss, TopCoordinates, quality, splice_losses};
+use golgi_data::corpus::{ContextOptions, PackedCorpus, Split, contexts};
+use golgi_probes::OpenModel;
+use golgi_sae::evaluate::{
+    Coding, Pca, Quality, RandomDirections, SpliceLoss, Stability, TopCoordinates, explained_by_site, part_shares,
+    quality, splice_losses, stability,
+};
 use golgi_sae::planted::max_cosines;
 use golgi_sae::{Coder, SaeError};
 use serde::{Deserialize, Serialize};
 
+use super::probing::{Probing, probing};
+use super::rows::{pieces, sequence, sites_of, unsuitable};
+use crate::Result;
 use crate::harvest::expected_bos;
-use crate::prompt::PromptInput;
-use crate::report::{Fact, Figure, Report, Table};
-use crate::{AnalysisError, Result, provenance};
 
 /// How much is run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,11 +26,16 @@ pub struct EvaluateParams {
     pub splice_tokens: u64,
     /// Tokens that the model sees at once; `None`: as in training, or 128.
     pub context: Option<usize>,
+    /// Texts of [`PROBE_LEN`](super::PROBE_LEN) tokens on which few latents have to tell language and genre, half of them to fit probes to;
+    /// 0: none.
+    pub probe_texts: usize,
+    /// Words whose first letters latents have to tell; 0: none.
+    pub words: usize,
 }
 
 impl Default for EvaluateParams {
     fn default() -> EvaluateParams {
-        EvaluateParams { tokens: 16_384, splice_tokens: 2048, context: None }
+        EvaluateParams { tokens: 16_384, splice_tokens: 2048, context: None, probe_texts: 1000, words: 1000 }
     }
 }
 
@@ -48,8 +54,14 @@ pub struct Evaluation {
     pub splice_tokens: u64,
     /// For each latent the largest cosine of its decoder row with another latent's.
     pub decoder_similarity: Vec<f32>,
-    /// For each latent the largest cosine of its decoder row with one of another dictionary, if that was given.
-    pub stability: Option<Vec<f32>>,
+    /// The explained variance of each output site, by name.
+    pub sites: Vec<(String, f64)>,
+    /// For each latent the share of its decoder's norm at each output site; empty where there is one site.
+    pub site_shares: Vec<Vec<f32>>,
+    /// What few latents know: sparse probes, targeted perturbation, absorption.
+    pub probing: Probing,
+    /// What it shares with another dictionary, if that was given.
+    pub stability: Option<Stability>,
     /// The same with as many random directions in the other's place.
     pub stability_by_chance: Option<f64>,
 }
@@ -68,10 +80,7 @@ pub fn evaluate(
     ctx: &RunContext,
 ) -> Result<Evaluation> {
     let config = &coder.dictionary().config;
-    let sites = |parts: &[golgi_data::dictionary::Part]| -> Result<Vec<Site>> {
-        parts.iter().map(|part| fitting(model, &part.site, part.width)).collect()
-    };
-    let (inputs, outputs) = (sites(&config.inputs)?, sites(&config.outputs)?);
+    let (inputs, _) = sites_of(model, config)?;
     let len = params.context.unwrap_or(config.context.map_or(128, |len| len as usize)).min(model.model.dims.n_ctx);
     let gather = |split: Split, stage: &str| -> Result<(Vec<f32>, Vec<f32>, u64)> {
         let options = ContextOptions { len, tokens: params.tokens, split: Some(split), bos: expected_bos(model) };
@@ -82,8 +91,13 @@ pub fn evaluate(
                 format!("the corpus {} has no documents of the split `{split}`", corpus.name()),
             ));
         }
-        let (mut x, mut y) = rows(model, corpus, &chosen, &inputs, &outputs, config.skip_first, stage, ctx)?;
-        let left_out = keep_covered(config, &mut x, &mut y);
+        let (mut x, mut y, mut left_out) = (Vec::new(), Vec::new(), 0);
+        pieces(model, corpus, &chosen, config, stage, ctx, |piece| {
+            x.extend(piece.x);
+            y.extend(piece.y);
+            left_out += piece.left_out;
+            Ok(())
+        })?;
         Ok((x, y, left_out))
     };
     let (_, fit_y, _) = gather(Split::Explore, "reading what baselines are fitted to")?;
@@ -92,18 +106,20 @@ pub fn evaluate(
     let d = config.d_out();
     let codes = coder.encode(&x)?;
     let latents = config.latents as usize;
-    let quality_of = quality(&y, &coder.decode(&codes, &x)?, d, Some((&codes, latents)));
+    let fit = coder.decode(&codes, &x)?;
+    let quality_of = quality(&y, &fit, d, Some((&codes, latents)));
+    let widths: Vec<usize> = config.outputs.iter().map(|part| part.width as usize).collect();
+    let explained = explained_by_site(&y, &fit, &widths);
+    let sites = config.outputs.iter().map(|part| part.site.clone()).zip(explained).collect();
     let k = (quality_of.l0.round() as usize).max(1);
     ctx.check()?;
-    let baselines: Vec<Box<dyn Coding>> = vec![
-        Box::new(Pca::fit(&fit_y, d, k)?),
-        Box::new(RandomDirections::fit(&fit_y, d, latents, k, ctx.seed())?),
-        Box::new(TopCoordinates::fit(&fit_y, d, k)),
-    ];
+    let random = RandomDirections::fit(&fit_y, d, latents, k, ctx.seed())?;
+    let (pca, coordinates) = (Pca::fit(&fit_y, d, k)?, TopCoordinates::fit(&fit_y, d, k));
+    let baselines: [&dyn Coding; 3] = [&pca, &random, &coordinates];
     let judged = |coding: &dyn Coding| -> Result<(String, Quality)> {
         Ok((coding.name().to_owned(), quality(&y, &coding.reconstruct(&y)?, d, None)))
     };
-    let judged = baselines.iter().map(|one| judged(one.as_ref())).collect::<Result<Vec<_>>>()?;
+    let judged = baselines.iter().map(|one| judged(*one)).collect::<Result<Vec<_>>>()?;
     let mut splice = Vec::new();
     let mut splice_tokens = 0;
     if let ([site], true) = (inputs.as_slice(), config.is_autoencoder()) {
@@ -114,7 +130,7 @@ pub fn evaluate(
         let sequences: Vec<Vec<u32>> = chosen.iter().map(|context| sequence(model, corpus, context)).collect();
         let sequences: Vec<Vec<u32>> = sequences.into_iter().filter(|tokens| tokens.len() > 1).collect();
         let mut codings: Vec<&dyn Coding> = vec![coder];
-        codings.extend(baselines.iter().map(AsRef::as_ref));
+        codings.extend(baselines);
         let mean = mean_row(&fit_y, d);
         splice = splice_losses(&model.model, site, &sequences, &mean, &codings, config.domain(), ctx)?;
     }
@@ -122,7 +138,7 @@ pub fn evaluate(
     let stability = match other {
         None => None,
         Some(other) if other.dictionary().config.outputs == config.outputs => {
-            Some(max_cosines(decoder, &other.dictionary().decoder, d))
+            Some(stability(decoder, &other.dictionary().decoder, d))
         }
         Some(_) => return Err(SaeError::Settings("the other dictionary stands at other sites".to_owned()).into()),
     };
@@ -131,6 +147,8 @@ pub fn evaluate(
         let random = golgi_sae::planted::Planted::new(d, count, 1.0, ctx.seed()).directions;
         mean_of(&max_cosines(decoder, &random, d))
     });
+    let all = Pca::fit(&fit_y, d, d)?;
+    let probing = probing(model, corpus, coder, &all, &random, params, ctx)?;
     Ok(Evaluation {
         quality: quality_of,
         left_out,
@@ -138,98 +156,12 @@ pub fn evaluate(
         splice,
         splice_tokens,
         decoder_similarity: nearest_other(decoder, d),
+        sites,
+        site_shares: if config.outputs.len() > 1 { part_shares(coder.dictionary()) } else { Vec::new() },
+        probing,
         stability,
         stability_by_chance,
     })
-}
-
-fn unsuitable(model: &OpenModel, cause: String) -> AnalysisError {
-    AnalysisError::Unsuitable { analysis: "sae", model: model.name.clone(), cause }
-}
-
-/// The site of this name, if the model has it in this width.
-pub(super) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
-    let site: Site =
-        name.parse().map_err(|error| unsuitable(model, format!("the dictionary's site is unknown: {error}")))?;
-    let spec = model.model.site(&site)?;
-    let found = spec.shape(&model.model.dims, 1, 1).iter().product::<usize>();
-    match found == width as usize {
-        true => Ok(site),
-        false => Err(unsuitable(
-            model,
-            format!("the dictionary expects {width} dimensions at {name}, the model has {found}"),
-        )),
-    }
-}
-
-fn sequence(model: &OpenModel, corpus: &PackedCorpus, context: &Context) -> Vec<u32> {
-    expected_bos(model).into_iter().chain(corpus.context_tokens(context).iter().copied()).collect()
-}
-
-/// Activations of some contexts, sites side by side: inputs and outputs, `[n, d]`.
-#[expect(clippy::too_many_arguments, reason = "one call site")]
-fn rows(
-    model: &OpenModel,
-    corpus: &PackedCorpus,
-    chosen: &[Context],
-    inputs: &[Site],
-    outputs: &[Site],
-    skip_first: bool,
-    stage: &str,
-    ctx: &RunContext,
-) -> Result<(Vec<f32>, Vec<f32>)> {
-    let groups = batches(chosen, 1024);
-    ctx.stage(stage, chosen.len() as u64);
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    for group in groups {
-        ctx.check()?;
-        let sequences: Vec<Vec<u32>> =
-            group.iter().map(|index| sequence(model, corpus, &chosen[*index as usize])).collect();
-        let len = sequences.first().map_or(0, Vec::len);
-        if len <= usize::from(skip_first) {
-            continue;
-        }
-        let flat: Vec<i64> = sequences.iter().flatten().map(|token| i64::from(*token)).collect();
-        let tokens = Tensor::f_from_slice(&flat).and_then(|tokens| tokens.f_view([sequences.len() as i64, -1]));
-        let batch = Batch::from_tensors(tokens.map_err(SaeError::from)?, None);
-        let mut capture = Capture::sites(inputs.iter().chain(outputs));
-        model.model.forward(&batch, &mut capture, ForwardOptions::default())?;
-        let trace = capture.into_trace(sequences)?;
-        for (sites, to) in [(inputs, &mut x), (outputs, &mut y)] {
-            if sites.is_empty() {
-                continue;
-            }
-            let parts: Vec<Tensor> = sites
-                .iter()
-                .map(|site| -> std::result::Result<Tensor, SaeError> {
-                    let values = trace.get(site)?.f_to_kind(Kind::Float)?.f_flatten(2, -1)?;
-                    let first = i64::from(skip_first);
-                    Ok(values.f_narrow(1, first, len as i64 - first)?)
-                })
-                .collect::<std::result::Result<_, SaeError>>()?;
-            let joined = Tensor::f_cat(&parts, -1).and_then(|all| all.f_flatten(0, -1)?.f_contiguous());
-            let values = joined.and_then(Vec::<f32>::try_from).map_err(SaeError::from)?;
-            to.extend(values);
-        }
-        ctx.advance(group.len() as u64);
-    }
-    Ok((x, y))
-}
-
-/// Takes out the rows of which the dictionary has nothing to say for their norm; returns how many.
-fn keep_covered(config: &Config, x: &mut Vec<f32>, y: &mut Vec<f32>) -> u64 {
-    let (d_in, d_out, domain) = (config.d_in(), config.d_out(), config.domain());
-    let (mut kept, n) = (0, x.len() / d_in);
-    for row in 0..n {
-        if domain.covers(false, &x[row * d_in..(row + 1) * d_in]) {
-            x.copy_within(row * d_in..(row + 1) * d_in, kept * d_in);
-            y.copy_within(row * d_out..(row + 1) * d_out, kept * d_out);
-            kept += 1;
-        }
-    }
-    x.truncate(kept * d_in);
-    y.truncate(kept * d_out);
-    (n - kept) as u64
 }
 
 fn mean_row(rows: &[f32], d: usize) -> Vec<f32> {
@@ -251,103 +183,6 @@ fn nearest_other(rows: &[f32], d: usize) -> Vec<f32> {
     (0..n).into_par_iter().map(|a| (0..n).filter(|b| *b != a).map(|b| cosine(a, b)).fold(-1.0, f32::max)).collect()
 }
 
-fn mean_of(values: &[f32]) -> f64 {
+pub(super) fn mean_of(values: &[f32]) -> f64 {
     values.iter().map(|value| f64::from(*value)).sum::<f64>() / values.len().max(1) as f64
-}
-
-impl Evaluation {
-    /// The result in its common form.
-    ///
-    /// # Errors
-    /// If the model's weights cannot be read for their digest.
-    pub fn report(&self, model: &OpenModel, coder: &Coder, ctx: &RunContext) -> Result<Report> {
-        let config = &coder.dictionary().config;
-        let mut provenance = provenance(model, &PromptInput::default(), ctx.seed())?;
-        provenance.tokens = self.quality.rows;
-        let names: Vec<&str> = config.inputs.iter().map(|part| part.site.as_str()).collect();
-        let title = format!(
-            "{} dictionary of {} latents at {}",
-            config.architecture.name().replace('_', " "),
-            config.latents,
-            names.join(", ")
-        );
-        let mut report = Report::new("sae", title, provenance);
-        let q = &self.quality;
-        report.summary = vec![
-            Fact::new("L0", q.l0).by("mean number of active latents"),
-            Fact::new("explained variance", q.explained_variance).by("1 − Σ‖y − ŷ‖² / Σ‖y − μ‖²"),
-            Fact::new("explained variance by row", q.explained_variance_by_row).by("E[1 − ‖y − ŷ‖² / ‖y − μ‖²]"),
-            Fact::new("cosine", q.cosine).by("E[cos(y, ŷ)]"),
-            Fact::new("norm ratio", q.norm_ratio).by("E[‖ŷ‖ / ‖y‖]"),
-            Fact::new("shrinkage γ", q.shrinkage).by("E‖ŷ‖² / E[y·ŷ]; 1 is none"),
-            Fact::new("L1", q.l1).by("mean sum of activations, in the dictionary's units"),
-            Fact::new("dead latents", q.dead).by(format!("never active in {} rows", q.rows)),
-            Fact::new("dense latents", q.dense).by("active in more than 10 % of the rows"),
-            Fact::new("tokens left out", self.left_out)
-                .by("their norm is larger than any that was trained on; inside the model they stay as they are"),
-            Fact::new("decoder similarity", mean_of(&self.decoder_similarity))
-                .by("mean over latents of the largest cosine with another decoder row"),
-        ];
-        if let Some(stability) = &self.stability {
-            report.summary.push(
-                Fact::new("stability", mean_of(stability))
-                    .by("mean over latents of the largest cosine with the other dictionary"),
-            );
-        }
-        if let Some(chance) = self.stability_by_chance {
-            report.controls.push(Fact::new("stability by chance", chance).by("the same with random unit directions"));
-        }
-        for (name, baseline) in &self.baselines {
-            report.controls.push(
-                Fact::new(format!("explained variance of {name}"), baseline.explained_variance)
-                    .by(format!("with {:.0} numbers for each row", q.l0.round().max(1.0))),
-            );
-        }
-        if !self.splice.is_empty() {
-            let columns = [
-                "in the activation's place",
-                "cross-entropy",
-                "increase (nats)",
-                "recovered from zeros",
-                "recovered from the mean",
-                "KL (nats)",
-            ];
-            let row = |one: &SpliceLoss| {
-                vec![
-                    one.name.clone().into(),
-                    one.cross_entropy.into(),
-                    one.increase.into(),
-                    one.recovered_from_zero.into(),
-                    one.recovered_from_mean.into(),
-                    one.kl.into(),
-                ]
-            };
-            report.tables.push(Table {
-                name: format!("the model's loss over {} tokens", self.splice_tokens),
-                columns: columns.map(str::to_owned).to_vec(),
-                rows: self.splice.iter().map(row).collect(),
-            });
-        }
-        report.figures.push(density_figure(&q.density));
-        Ok(report)
-    }
-}
-
-/// How many latents are active in which share of rows.
-fn density_figure(density: &[f32]) -> Figure {
-    let mut bars = [0f32; 10];
-    for share in density {
-        let bar = match *share {
-            0.0 => 0,
-            share => 1 + ((share.log10() + 4.0) * 2.0).floor().clamp(0.0, 8.0) as usize,
-        };
-        bars[bar] += 1.0;
-    }
-    let labels = ["never", "10⁻⁴", "10⁻³·⁵", "10⁻³", "10⁻²·⁵", "10⁻²", "10⁻¹·⁵", "10⁻¹", "10⁻⁰·⁵", "1"];
-    Figure::Bars {
-        title: "latents by the share of rows in which they are active (from)".to_owned(),
-        labels: labels.map(str::to_owned).to_vec(),
-        values: bars.to_vec(),
-        signed: false,
-    }
 }

@@ -62,7 +62,7 @@ pub fn features(
     let ([part], true) = (config.inputs.as_slice(), config.is_autoencoder()) else {
         return Err(unsuitable("the dictionary is no autoencoder of one site".to_owned()));
     };
-    let site: Site = super::evaluate::fitting(model, &part.site, part.width)?;
+    let site: Site = super::rows::fitting(model, &part.site, part.width)?;
     model.check_length(tokens)?;
     let mut tap = GradientTap::new(vec![SitePattern::new(&part.site).map_err(|error| unsuitable(error.to_string()))?]);
     let logits = model.model.forward(&Batch::single(tokens)?, &mut tap, ForwardOptions::logits())?;

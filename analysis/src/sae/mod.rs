@@ -4,10 +4,16 @@
 
 mod evaluate;
 mod features;
+mod live;
+mod probing;
+mod report;
+mod rows;
 mod script;
 mod steer;
 
 pub use evaluate::{EvaluateParams, Evaluation, evaluate};
 pub use features::{ActiveLatent, PromptFeatures, features};
-pub use script::{DictionarySpec, TrainScript};
+pub use live::ModelRows;
+pub use probing::{PROBE_LEN, Probing};
+pub use script::{DEFAULT_BUFFER, DictionarySpec, TrainScript};
 pub use steer::{Steered, steer};

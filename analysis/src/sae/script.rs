@@ -42,6 +42,12 @@ pub struct TrainScript {
     /// Tokens that the model sees at once.
     #[serde(default = "default_context")]
     pub context: usize,
+    /// Train on the running model: its activations go through a buffer in memory, and no store is written.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_the_fly: bool,
+    /// How many batches that buffer mixes.
+    #[serde(default = "default_buffer")]
+    pub buffer: usize,
     /// Only documents of this part; the default leaves the others for judging.
     #[serde(default = "default_split")]
     pub split: Option<Split>,
@@ -53,6 +59,13 @@ fn default_context() -> usize {
     128
 }
 
+/// Batches in the buffer of a running model, unless the script says otherwise.
+pub const DEFAULT_BUFFER: usize = 16;
+
+fn default_buffer() -> usize {
+    DEFAULT_BUFFER
+}
+
 fn default_split() -> Option<Split> {
     Some(Split::Explore)
 }
@@ -62,14 +75,17 @@ fn default_split() -> Option<Split> {
 pub struct DictionarySpec {
     /// Its name.
     pub name: String,
-    /// The sites that it reads.
+    /// The sites that it reads; several for a crosscoder.
     pub sites: Vec<String>,
-    /// The sites that it predicts, for a transcoder; none for an autoencoder.
+    /// The sites that it predicts, for a transcoder; none for an autoencoder or a crosscoder.
     #[serde(default)]
     pub predicts: Vec<String>,
     /// Whether a transcoder has a dense path around its latents.
     #[serde(default)]
     pub skip: bool,
+    /// A cross-layer transcoder: of as many groups of latents as sites, group l reads site l and writes predicted sites l and later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cross_layer: bool,
     /// Its architecture.
     pub architecture: Architecture,
     /// How many latents.
@@ -89,6 +105,11 @@ impl DictionarySpec {
     pub fn job(&self, seed: u64) -> Result<Job, SaeError> {
         let mut settings = Settings::published(self.architecture.clone(), self.latents, self.steps);
         settings.seed = seed;
+        if self.cross_layer {
+            settings = settings.of_cross_layer();
+        } else if self.predicts.is_empty() && self.sites.len() > 1 {
+            settings = settings.of_crosscoder();
+        }
         let mut all = serde_json::to_value(settings).map_err(|error| SaeError::Settings(error.to_string()))?;
         let Value::Object(fields) = &mut all else {
             return Err(SaeError::Settings("settings are no table".to_owned()));
@@ -104,7 +125,8 @@ impl DictionarySpec {
         let settings = serde_json::from_value(all)
             .map_err(|error| SaeError::Settings(format!("a setting of `{}` cannot be used: {error}", self.name)))?;
         let (name, inputs, outputs) = (self.name.clone(), self.sites.clone(), self.predicts.clone());
-        Ok(Job { name, settings, inputs, outputs, skips: self.skip })
+        let (skips, cross_layer) = (self.skip, self.cross_layer);
+        Ok(Job { name, settings, inputs, outputs, skips, cross_layer })
     }
 }
 
@@ -133,6 +155,7 @@ impl TrainScript {
 
 #[cfg(test)]
 mod tests {
+    use golgi_sae::DecoderNorm;
     use serde_json::json;
 
     use super::*;
@@ -153,6 +176,13 @@ mod tests {
         assert!(error(json!({ "learning_rate": 1 })).contains("rate"));
         assert!(error(json!({ "rate": "fast" })).contains("a setting of `a` cannot be used"));
         assert!(script(json!({ "bandwidth": 0.01 })).jobs(3).is_ok_and(|jobs| jobs[0].settings.seed == 3));
+        let spec = |extra| script(extra).jobs(0).unwrap().remove(0);
+        let crosscoder = spec(json!({ "sites": ["blocks.0.hook_resid_post", "blocks.1.hook_resid_post"] }));
+        assert!(crosscoder.settings.unit_coordinates && crosscoder.settings.decoder_norm == DecoderNorm::Free);
+        let cross_layer = spec(json!({ "predicts": ["blocks.0.hook_mlp_out"], "cross_layer": true, "sparsity": 0.5 }));
+        assert!(
+            cross_layer.cross_layer && cross_layer.settings.sparsity == 0.5 && cross_layer.settings.threshold == 0.03
+        );
         let unknown = json!({ "model": "m", "corpus": "c", "tokens": 9, "dictionaries": [], "sparkle": 1 });
         assert!(serde_json::from_value::<TrainScript>(unknown).is_err());
     }

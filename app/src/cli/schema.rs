@@ -239,7 +239,11 @@ pub const SCHEMAS: &[Schema] = &[
         name: "golgi.sae.train/1",
         about: "golgi sae train … --json",
         fields: &[
-            ("script", "object", "what was trained: model, corpus, tokens, context, split, dictionaries"),
+            (
+                "script",
+                "object",
+                "what was trained: model, corpus, tokens, context, on_the_fly, buffer, split, dictionaries",
+            ),
             ("out", "text", "the folder of the run"),
             ("report", "object", "dictionaries (name, folder, last record), steps, rows, seconds, stopped"),
             ("warnings", "list", "texts"),
@@ -253,8 +257,10 @@ pub const SCHEMAS: &[Schema] = &[
             (
                 "evaluation",
                 "object",
-                "quality, baselines, splice (one entry for each thing in the activation's place), splice_tokens, \
-                 decoder_similarity, stability, stability_by_chance",
+                "quality, left_out, baselines, splice (one entry for each thing in the activation's place), splice_tokens, \
+                 decoder_similarity, sites (name, explained variance), site_shares (of each latent's decoder norm; several sites), \
+                 probing (tasks: accuracy by coding and k; perturbation; absorption), stability (cosines, mean_max_cosine, matched), \
+                 stability_by_chance",
             ),
             ("report", "object", "golgi.report"),
         ],

@@ -11,6 +11,7 @@ Usage: cargo xtask COMMAND
   run [-- ARGS]      set up, build in release mode, start Golgi (with ARGS: its command line)
   test [-- ARGS]     set up, then run every test (ARGS go to `cargo test`)
   bench [-- FILTER]  set up, then run the benchmarks
+  bench --peers      set other programs up (SAELens, PyTorch), then train the same dictionary with each
   setup              system packages, libtorch and the starter corpus only
   env                print the variable that plain `cargo build` needs: eval \"$(cargo xtask env)\"
   lint               formatting, dependency direction, clippy with warnings as errors
@@ -31,6 +32,8 @@ pub enum Command {
     Test(Vec<OsString>),
     /// Run the benchmarks.
     Bench(Vec<OsString>),
+    /// Run the benchmark beside other programs.
+    Peers,
     /// Set up only.
     Setup,
     /// Print the environment for plain cargo.
@@ -55,7 +58,11 @@ pub fn parse(args: &[OsString]) -> Result<Command, String> {
     let command = match name.as_ref() {
         "run" => return Ok(Command::Run(rest)),
         "test" => return Ok(Command::Test(rest)),
-        "bench" => return Ok(Command::Bench(rest)),
+        "bench" => match rest.iter().position(|argument| argument == "--peers") {
+            None => return Ok(Command::Bench(rest)),
+            Some(_) if rest.len() > 1 => return Err("`bench --peers` takes no filter".to_owned()),
+            Some(_) => return Ok(Command::Peers),
+        },
         "setup" => Command::Setup,
         "env" => Command::Env,
         "lint" => Command::Lint,
@@ -84,6 +91,9 @@ mod tests {
         assert_eq!(parse(&words("test -- a -- --nocapture")), Ok(Command::Test(words("a -- --nocapture"))));
         assert_eq!(parse(&words("bench forward")), Ok(Command::Bench(words("forward"))));
         assert_eq!(parse(&words("run")), Ok(Command::Run(Vec::new())));
+        assert_eq!(parse(&words("bench --peers")), Ok(Command::Peers));
+        assert_eq!(parse(&words("bench -- --peers")), Ok(Command::Peers));
+        assert!(parse(&words("bench --peers sae")).is_err_and(|message| message.contains("no filter")));
     }
 
     #[test]
@@ -99,7 +109,7 @@ mod tests {
         assert_eq!(parse(&[]), Ok(Command::Help));
         let listed = HELP.lines().filter(|l| l.starts_with("  ") && !l.contains("GOLGI_") && !l.contains("LIBTORCH "));
         let names: Vec<_> = listed.filter_map(|line| line.split_whitespace().next()).collect();
-        assert_eq!(names, ["run", "test", "bench", "setup", "env", "lint", "help"]);
+        assert_eq!(names, ["run", "test", "bench", "bench", "setup", "env", "lint", "help"]);
         assert!(names.iter().all(|name| parse(&words(name)).is_ok()));
     }
 }

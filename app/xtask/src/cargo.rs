@@ -152,6 +152,16 @@ impl Cargo {
         self.run(&["bench", "--package", "golgi-tests", "--bench", "*", "--"], args, false)
     }
 
+    /// The benchmark beside other programs, which `python` has.
+    ///
+    /// # Errors
+    /// Cargo cannot be started.
+    pub fn bench_peers(&self, python: &Path) -> Result<ExitCode> {
+        let mut command = self.cargo();
+        command.args(["bench", "--package", "golgi-tests", "--bench", "sae_peers"]).env("GOLGI_PEERS_PYTHON", python);
+        Ok(exit_code(command.status().context("cannot start cargo")?))
+    }
+
     fn run(&self, arguments: &[&str], args: &[OsString], library_path: bool) -> Result<ExitCode> {
         let mut command = self.cargo();
         command.args(arguments).args(args);

@@ -13,6 +13,7 @@ mod host;
 mod libtorch;
 mod lint;
 mod models;
+mod peers;
 mod pins;
 mod progress;
 mod starter;
@@ -95,6 +96,11 @@ fn execute(command: Command) -> Result<ExitCode> {
                 models::fetch(&cargo, &program, &host, &[models::STARTER])?;
             }
             cargo.bench(&args)
+        }
+        Command::Peers => {
+            let cargo = workspace.with_libtorch(&host, set_up(&host)?);
+            let python = peers::python(&host)?;
+            cargo.bench_peers(&python)
         }
     }
 }

@@ -117,6 +117,10 @@ pub struct Config {
     /// What is done to activations first.
     #[serde(default)]
     pub normalisation: Normalisation,
+    /// For each output site what training multiplied it by, where that was folded into the weights (dictionaries of several sites):
+    /// norms of a decoder row's parts compare in these units.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub output_scales: Vec<f32>,
     /// Whether it was made without the first position of each context (BOS), where activations are of another kind.
     #[serde(default)]
     pub skip_first: bool,
@@ -179,6 +183,7 @@ impl Config {
             latents,
             subtract_decoder_bias: true,
             normalisation: Normalisation::None,
+            output_scales: Vec::new(),
             skip_first: false,
             max_norm: None,
             model: None,
@@ -241,6 +246,12 @@ impl Config {
                 || !prefixes.is_sorted_by(|a, b| a < b))
         {
             return wrong(format!("its prefixes {prefixes:?} do not ascend from above 0 to {}", self.latents));
+        }
+        let usable = |factor: &f32| factor.is_normal() && *factor > 0.0;
+        if !self.output_scales.is_empty()
+            && (self.output_scales.len() != self.outputs.len() || !self.output_scales.iter().all(usable))
+        {
+            return wrong(format!("its scales of {} outputs are {:?}", self.outputs.len(), self.output_scales));
         }
         if let Normalisation::Scale { input, output } = self.normalisation
             && !(input.is_normal() && input > 0.0 && output.is_normal() && output > 0.0)

@@ -55,6 +55,10 @@ fn dictionaries_are_trained_judged_read_and_used() {
     let evaluation = &document["evaluation"];
     let explained = evaluation["quality"]["explained_variance"].as_f64().unwrap();
     assert!(evaluation["quality"]["l0"].as_f64().unwrap() <= 4.0);
+    assert_eq!(evaluation["sites"][0][0], "blocks.1.hook_resid_post");
+    assert!((evaluation["sites"][0][1].as_f64().unwrap() - explained).abs() < 1e-6);
+    // The words of this corpus have no spaces in front, and its documents no labels.
+    assert!(evaluation["probing"]["tasks"].as_array().unwrap().is_empty());
     let baselines = evaluation["baselines"].as_array().unwrap();
     assert_eq!(baselines.len(), 3);
     for baseline in baselines {
@@ -119,6 +123,112 @@ fn dictionaries_are_trained_judged_read_and_used() {
     assert!(
         golgi.ok(&["sae", "steer", "run/top_k", "--tokens", "1,2,3", "--latent", "0=clamp:3"]).out.contains("control")
     );
+}
+
+#[test]
+fn a_running_model_trains_the_same_dictionary_every_time() {
+    let golgi = ready();
+    let fly =
+        |out: &'static str, more: &[&'static str]| [&line(out, &["--on-the-fly", "--buffer", "4"])[..], more].concat();
+    let document = golgi.json("golgi.sae.train/1", &fly("run", &[]));
+    assert_eq!((&document["report"]["steps"], &document["script"]["on_the_fly"]), (&800.into(), &true.into()));
+    assert!(!golgi.path("run/activations").exists());
+    golgi.ok(&fly("again", &["--resume"]));
+    let expected = files(&golgi.path("run"));
+    assert!(expected == files(&golgi.path("again")));
+    assert_eq!(expected.keys().filter(|name| name.ends_with("weights.safetensors")).count(), 2);
+    assert!(golgi.fails(&fly("run", &[])).contains("--resume"));
+    // A script says it as a name, and another buffer is another run.
+    fs::write(
+        golgi.path("fly.toml"),
+        "model = \"gpt2\"\ncorpus = \"corpus.jsonl\"\ntokens = 4000\non_the_fly = true\nbuffer = 3\n\
+         [[dictionaries]]\nname = \"both\"\nsites = [\"blocks.0.hook_resid_post\", \"blocks.1.hook_resid_post\"]\n\
+         architecture = { kind = \"standard\" }\nlatents = 32\nsteps = 40\nbatch = 200\n",
+    )
+    .unwrap();
+    golgi.ok(&["sae", "train", "fly.toml", "--out", "both"]);
+    let config = Dictionary::read(&golgi.path("both")).unwrap().config;
+    assert_eq!((config.inputs.len(), config.output_scales.len(), config.subtract_decoder_bias), (2, 2, false));
+    assert!(golgi.ok(&["sae", "info", "both"]).out.contains("crosscoder"));
+    let changed = golgi.fails(&["sae", "train", "fly.toml", "--out", "both", "--resume", "--buffer", "5"]);
+    assert!(changed.contains("other activations"), "{changed}");
+    // A crosscoder is judged site by site.
+    let document = golgi.json("golgi.sae.eval/1", &["sae", "eval", "both", "--tokens", "1500", "--words", "0"]);
+    let evaluation = &document["evaluation"];
+    assert_eq!(
+        (evaluation["sites"].as_array().unwrap().len(), evaluation["site_shares"].as_array().unwrap().len()),
+        (2, 32)
+    );
+    assert!(evaluation["splice"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn a_cross_layer_transcoder_is_trained_by_flags() {
+    let golgi = ready();
+    let sites = |kind: &str| [0, 1].map(|layer| format!("blocks.{layer}.{kind}"));
+    let (reads, writes) = (sites("hook_resid_mid"), sites("hook_mlp_out"));
+    let mut args = vec![
+        "sae",
+        "train",
+        "gpt2",
+        "--corpus",
+        "corpus.jsonl",
+        "--architecture",
+        "jump_relu",
+        "--cross-layer",
+        "--site",
+    ];
+    args.extend(reads.iter().map(String::as_str));
+    args.push("--predict");
+    args.extend(writes.iter().map(String::as_str));
+    let more = "--latents 48 --tokens 4000 --steps 60 --set batch=200 --set rate=0.003 --out run";
+    golgi.ok(&[&args[..], &more.split(' ').collect::<Vec<_>>()].concat());
+    let dictionary = Dictionary::read(&golgi.path("run")).unwrap();
+    let width = dictionary.config.d_out() / 2;
+    // The second layer's latents do not write to the first.
+    assert!((24..48).all(|latent| dictionary.writes(latent)[..width].iter().all(|value| *value == 0.0)));
+    assert!((0..24).any(|latent| dictionary.writes(latent)[width..].iter().any(|value| *value != 0.0)));
+    assert!(golgi.ok(&["sae", "info", "run"]).out.contains("cross-layer transcoder"));
+    let odd = golgi
+        .fails(&[&args[..], &more.replace("48", "49").replace("run", "odd").split(' ').collect::<Vec<_>>()].concat());
+    assert!(odd.contains("shared evenly"), "{odd}");
+}
+
+#[test]
+fn few_latents_tell_the_language_of_a_labelled_corpus() {
+    let golgi = ready();
+    let languages = [("xx", ["the", "cat", "sat", "w20"]), ("yy", ["dog", "ran", "mat", "w30"])];
+    let line = |i: usize| {
+        let (language, words) = languages[i % 2];
+        let text = (0..70).map(|k| words[(i * 7 + k * k) % 4]).collect::<Vec<_>>().join(" ");
+        format!("{{\"text\": \"{text} w{}\", \"language\": \"{language}\"}}\n", 40 + i % 50)
+    };
+    fs::write(golgi.path("labelled.jsonl"), (0..400).map(line).collect::<String>()).unwrap();
+    let train = FLAGS.replace("corpus.jsonl", "labelled.jsonl").replace("top_k jump_relu", "top_k");
+    golgi.ok(&[&train.split_whitespace().collect::<Vec<_>>()[..], &["--out", "run"]].concat());
+    let document = golgi.json(
+        "golgi.sae.eval/1",
+        &["sae", "eval", "run", "--tokens", "1500", "--splice-tokens", "200", "--against", "run"],
+    );
+    let evaluation = &document["evaluation"];
+    let tasks = evaluation["probing"]["tasks"].as_array().unwrap();
+    assert_eq!(
+        tasks.iter().map(|task| task["task"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["language xx", "language yy"]
+    );
+    let names = ["dictionary", "coordinates", "PCA", "random directions"];
+    for task in tasks {
+        let found: Vec<&str> =
+            task["accuracy"].as_array().unwrap().iter().map(|one| one[0].as_str().unwrap()).collect();
+        assert_eq!(found, names);
+        assert!(task["accuracy"][0][1][0].as_f64().unwrap() > 0.9 && task["dense"].as_f64().unwrap() > 0.9, "{task}");
+    }
+    let perturbation = evaluation["probing"]["perturbation"].as_array().unwrap();
+    assert!(perturbation.iter().any(|one| one["name"] == "dictionary" && one["removed"] == 5), "{perturbation:?}");
+    // Every latent is its own partner.
+    assert_eq!(evaluation["stability"]["matched"].as_f64(), Some(1.0));
+    let text = golgi.ok(&["sae", "eval", "run", "--tokens", "1500", "--splice-tokens", "200", "--words", "0"]).out;
+    assert!(text.contains("probing with one latent") && text.contains("targeted probe perturbation"), "{text}");
 }
 
 #[test]

@@ -58,6 +58,16 @@ impl Pca {
         let components = Vec::<f32>::try_from(first.f_to_kind(Kind::Float)?.f_flatten(0, -1)?)?;
         Ok(Pca { mean, components })
     }
+
+    /// The mean row, `[d]`.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
+    }
+
+    /// The components, `[k, d]`, orthonormal, the last one the first.
+    pub fn components(&self) -> &[f32] {
+        &self.components
+    }
 }
 
 impl Coding for Pca {
@@ -148,12 +158,22 @@ impl RandomDirections {
     }
 }
 
-impl Coding for RandomDirections {
-    fn name(&self) -> &'static str {
-        "random directions"
+impl RandomDirections {
+    /// The mean row, `[d]`.
+    pub fn mean(&self) -> &[f32] {
+        &self.mean
     }
 
-    fn reconstruct(&self, rows: &[f32]) -> Result<Vec<f32>, SaeError> {
+    /// The directions, `[m, d]`, of norm 1.
+    pub fn directions(&self) -> &[f32] {
+        &self.directions
+    }
+
+    /// The k largest projections of each row, with the factor: what is written along each direction.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn encode(&self, rows: &[f32]) -> Result<Codes, SaeError> {
         let d = self.mean.len();
         let m = self.directions.len() / d;
         let mut codes = Codes::default();
@@ -168,8 +188,19 @@ impl Coding for RandomDirections {
                 codes.push(row.into_iter().map(|(latent, value)| (latent, value * self.factor)));
             }
         }
+        Ok(codes)
+    }
+}
+
+impl Coding for RandomDirections {
+    fn name(&self) -> &'static str {
+        "random directions"
+    }
+
+    fn reconstruct(&self, rows: &[f32]) -> Result<Vec<f32>, SaeError> {
+        let codes = self.encode(rows)?;
         let mut out = vec![0f32; rows.len()];
-        kernels::decode(&mut out, &codes, &self.directions, Some(&self.mean), d)?;
+        kernels::decode(&mut out, &codes, &self.directions, Some(&self.mean), self.mean.len())?;
         Ok(out)
     }
 }

@@ -1,5 +1,7 @@
 //! Dense products, by the tensor library, on slices of ours without a copy.
 
+use std::ops::Range;
+
 use tch::{Device, Kind, Tensor};
 
 use crate::SaeError;
@@ -69,9 +71,51 @@ pub fn times_transposed_plus(out: &mut [f32], a: &[f32], b: &[f32], bias: &[f32]
     Ok(())
 }
 
+/// As [`times_transposed_plus`] for one block of columns: `out[:, into] = a[:, reads] · b[into, reads]ᵀ + bias[into]` with `a`
+/// `[n, d]`, `b` `[m, d]`, `out` `[n, m]`.
+///
+/// # Errors
+/// If the tensor library fails.
+pub fn block_times_transposed_plus(
+    out: &mut [f32],
+    a: &[f32],
+    b: &[f32],
+    bias: &[f32],
+    d: usize,
+    into: &Range<usize>,
+    reads: &Range<usize>,
+) -> Result<(), SaeError> {
+    let (n, m) = (a.len() / d, b.len() / d);
+    let (first, columns) = (reads.start as i64, reads.len() as i64);
+    let (start, rows) = (into.start as i64, into.len() as i64);
+    let weights = read(b, m, d)?.f_narrow(0, start, rows)?.f_narrow(1, first, columns)?.f_transpose(0, 1)?;
+    let product = read(a, n, d)?.f_narrow(1, first, columns)?.f_matmul(&weights)?;
+    let out = write(out, n, m)?.f_narrow(1, start, rows)?;
+    let _ = read(bias, 1, m)?.f_narrow(1, start, rows)?.f_add_out(&out, &product)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_block_is_a_part_of_the_whole_product() {
+        let numbers = |count: usize| (0..count).map(|at| (at as f32 * 0.7).sin()).collect::<Vec<f32>>();
+        let (n, m, d) = (5, 6, 7);
+        let (a, mut b, bias) = (numbers(n * d), numbers(m * d), numbers(m));
+        let mut blocks = vec![9.0; n * m];
+        for (into, reads) in [(0..2, 0..3), (2..6, 3..7)] {
+            block_times_transposed_plus(&mut blocks, &a, &b, &bias, d, &into, &reads).unwrap();
+        }
+        for row in 0..m {
+            let reads = if row < 2 { 0..3 } else { 3..7 };
+            (0..d).filter(|column| !reads.contains(column)).for_each(|column| b[row * d + column] = 0.0);
+        }
+        let mut whole = vec![0.0; n * m];
+        times_transposed_plus(&mut whole, &a, &b, &bias, d).unwrap();
+        assert!(blocks.iter().zip(&whole).all(|(a, b)| (a - b).abs() < 1e-6), "{blocks:?} {whole:?}");
+    }
 
     /// The same numbers at another address give the same bits; otherwise no run could be resumed exactly.
     #[test]

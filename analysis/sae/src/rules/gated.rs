@@ -60,7 +60,7 @@ impl Rule for Gated {
             work.gradient.encoder_bias[at] += *dz;
         }
         let sparsity = f64::from(weight) * penalty;
-        work.add_norm_gradient(moment, &norms, &sums);
+        work.add_norm_gradient(moment, &sums);
         self.add_magnitudes(work, codes, gates, &by_magnitude, &mut dz);
         let turned = ByLatent::new(gates, work.latents());
         work.add_to_encoder(gates, &turned, &dz)?;

@@ -17,6 +17,7 @@ pub(crate) use work::Work;
 
 use crate::SaeError;
 use crate::kernels::largest;
+use crate::layout::Layout;
 use crate::parameters::Parameters;
 use crate::settings::Settings;
 
@@ -49,6 +50,8 @@ pub struct Moment<'a> {
     pub sparsity: f32,
     /// Which latents count as dead; empty where none does.
     pub dead: &'a [u32],
+    /// Who reads and writes what.
+    pub layout: &'a Layout,
 }
 
 /// The latents of a batch that take part in its step.
@@ -58,7 +61,7 @@ pub struct Chosen {
     pub active: Codes,
     /// JumpReLU: those whose z lies within half a bandwidth of θ, with z. Gated: those with π > 0, with π.
     pub near: Codes,
-    /// Of the dead latents the largest of each row, for the auxiliary loss.
+    /// Of the dead latents the largest of each row, for the auxiliary loss. JumpReLU: all that are below θ, with θ − z.
     pub dead: Codes,
     /// BatchTopK: nothing at or below it can be among the batch's largest any more.
     bar: f32,

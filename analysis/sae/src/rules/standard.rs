@@ -4,7 +4,8 @@
 //! f = ReLU(z)     L = E‖y − ŷ‖² + λ E Σ_i f_i ‖d_i‖
 //! ```
 //!
-//! With decoder rows kept at norm 1 the norms are left out of the penalty.
+//! With decoder rows kept at norm 1 the norms are left out of the penalty. A crosscoder counts `Σ_l ‖d_i^l‖` over its sites
+//! (Lindsey et al. 2024) in the place of `‖d_i‖`.
 
 use super::{Chosen, Loss, Moment, Rule, Work, push_rows};
 use crate::SaeError;
@@ -36,7 +37,7 @@ impl Rule for Standard {
         let sparsity = f64::from(weight) * penalty;
         let turned = ByLatent::new(codes, work.latents());
         work.add_to_decoder(codes, &turned, &g)?;
-        work.add_norm_gradient(moment, &norms, &sums);
+        work.add_norm_gradient(moment, &sums);
         work.add_to_encoder(codes, &turned, &dz)?;
         work.add_to_output(&g)?;
         Ok(Loss { total: reconstruction + sparsity, reconstruction, sparsity, auxiliary: 0.0 })

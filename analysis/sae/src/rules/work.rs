@@ -7,6 +7,7 @@ use super::Moment;
 use crate::SaeError;
 use crate::kernels::vector::{add_scaled, dot, norm, sum_of_squares};
 use crate::kernels::{self, ByLatent};
+use crate::layout::columns;
 use crate::parameters::Parameters;
 use crate::settings::DecoderNorm;
 
@@ -103,24 +104,32 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The norms that a penalty counts with: of decoder rows, or 1 where those are kept at 1.
+    /// The norms that a penalty counts with: of decoder rows, of a crosscoder the sum of its sites' parts, or 1 where whole rows are
+    /// counted and kept at 1.
     pub fn penalty_norms(&self, moment: &Moment<'_>) -> Vec<f32> {
-        match moment.settings.decoder_norm {
-            DecoderNorm::Unit => vec![1.0; self.latents()],
-            DecoderNorm::Free => self.parameters.decoder.par_chunks(self.d_out()).map(norm).collect(),
+        let parts = moment.layout.penalised();
+        if moment.settings.decoder_norm == DecoderNorm::Unit && parts.len() == 1 {
+            return vec![1.0; self.latents()];
         }
+        let rows = self.parameters.decoder.par_chunks(self.d_out());
+        rows.map(|row| columns(&parts).map(|part| norm(&row[part])).sum()).collect()
     }
 
-    /// Adds the derivative of `Σ_i weight_i ‖d_i‖` to the decoder's gradient, where norms are free.
-    pub fn add_norm_gradient(&mut self, moment: &Moment<'_>, norms: &[f32], weights: &[f32]) {
-        if moment.settings.decoder_norm == DecoderNorm::Unit {
+    /// Adds the derivative of `Σ_i weight_i Σ_l ‖d_i^l‖` to the decoder's gradient, where such norms are counted.
+    pub fn add_norm_gradient(&mut self, moment: &Moment<'_>, weights: &[f32]) {
+        let parts = moment.layout.penalised();
+        if moment.settings.decoder_norm == DecoderNorm::Unit && parts.len() == 1 {
             return;
         }
         let d = self.d_out();
         let rows = self.gradient.decoder.par_chunks_mut(d).zip(self.parameters.decoder.par_chunks(d));
-        rows.zip(norms.par_iter().zip(weights)).for_each(|((gradient, row), (norm, weight))| {
-            if *norm > 0.0 {
-                add_scaled(gradient, weight / norm, row);
+        rows.zip(weights).for_each(|((gradient, row), weight)| {
+            for part in columns(&parts) {
+                let (gradient, row) = (&mut gradient[part.clone()], &row[part]);
+                let norm = norm(row);
+                if norm > 0.0 {
+                    add_scaled(gradient, weight / norm, row);
+                }
             }
         });
     }

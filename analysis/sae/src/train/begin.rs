@@ -1,51 +1,82 @@
 //! How weights begin.
 
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use golgi_data::dictionary::Architecture;
 
 use crate::kernels::vector::norm;
+use crate::layout::{Layout, Wiring, columns};
 use crate::parameters::Parameters;
 use crate::planted::gaussian;
 use crate::settings::{DecoderNorm, Settings};
 
 /// The decoder's row norm at the start, where norms are free (SAELens).
 const FREE_NORM: f32 = 0.1;
+/// The norm of each site's part of a crosscoder's decoder row at the start (the replication on Gemma 2).
+const CROSSCODER_NORM: f32 = 0.08;
 
 /// Random decoder rows of one norm; the encoder is the decoder's transpose, where both have one width; biases 0.
 ///
-/// A transcoder begins with random encoder rows and a decoder of zeros (sparsify), or of small rows where their norm is kept.
-pub(super) fn weights(settings: &Settings, d_in: usize, d_out: usize, transcodes: bool, skips: bool) -> Parameters {
+/// A transcoder begins with random encoder rows and a decoder of zeros (sparsify), or of small rows where their norm is kept. A
+/// cross-layer transcoder with encoders from `U(±1/√f)` and decoders from `U(±1/√(L·d))`, f latents in each of L layers (the open
+/// implementations).
+pub(super) fn weights(settings: &Settings, layout: &Layout, wiring: &Wiring) -> Parameters {
     let m = settings.latents as usize;
+    let (d_in, d_out): (usize, usize) = (layout.inputs().iter().sum(), layout.outputs().iter().sum());
     let mut random = ChaCha8Rng::seed_from_u64(settings.seed);
     random.set_stream(u64::MAX);
-    let unit_rows = |random: &mut ChaCha8Rng, d: usize, length: f32| {
-        let mut rows: Vec<f32> = (0..m * d).map(|_| gaussian(random)).collect();
-        rows.par_chunks_mut(d).for_each(|row| {
-            let factor = length / norm(row).max(f32::MIN_POSITIVE);
-            row.iter_mut().for_each(|value| *value *= factor);
-        });
-        rows
-    };
-    let length = if settings.decoder_norm == DecoderNorm::Unit { 1.0 } else { FREE_NORM };
-    let decoder = unit_rows(&mut random, d_out, length);
-    let encoder = match transcodes {
-        false => decoder.clone(),
-        true => unit_rows(&mut random, d_in, 1.0),
+    let is_free = settings.decoder_norm == DecoderNorm::Free;
+    let (encoder, decoder) = if layout.is_cross_layer() {
+        let layers = layout.inputs().len();
+        let mut uniform = |count: usize, bound: f64| -> Vec<f32> {
+            (0..count).map(|_| random.random_range(-bound..bound) as f32).collect()
+        };
+        let encoder = uniform(m * d_in, 1.0 / ((m / layers) as f64).sqrt());
+        (encoder, uniform(m * d_out, 1.0 / (d_out as f64).sqrt()))
+    } else {
+        let decoder = unit_rows(&mut random, m, d_out, if is_free { FREE_NORM } else { 1.0 });
+        match wiring.outputs {
+            None => (decoder.clone(), decoder),
+            Some(_) => {
+                let encoder = unit_rows(&mut random, m, d_in, 1.0);
+                (encoder, if is_free { vec![0.0; m * d_out] } else { decoder })
+            }
+        }
     };
     let is = |architecture: &Architecture| settings.architecture == *architecture;
-    Parameters {
+    let mut parameters = Parameters {
         encoder,
         encoder_bias: vec![0.0; m],
-        decoder: if transcodes && settings.decoder_norm == DecoderNorm::Free { vec![0.0; m * d_out] } else { decoder },
+        decoder,
         decoder_bias: vec![0.0; d_out],
         log_threshold: if is(&Architecture::JumpRelu) { vec![settings.threshold.ln(); m] } else { vec![] },
         log_scale: if is(&Architecture::Gated) { vec![0.0; m] } else { vec![] },
         magnitude_bias: if is(&Architecture::Gated) { vec![0.0; m] } else { vec![] },
-        skip: if skips { vec![0.0; d_out * d_in] } else { vec![] },
+        skip: if wiring.skips { vec![0.0; d_out * d_in] } else { vec![] },
+    };
+    layout.mask(&mut parameters);
+    if is_free && layout.is_crosscoder() {
+        parameters.decoder.par_chunks_mut(d_out).for_each(|row| {
+            columns(layout.outputs()).for_each(|part| resize(&mut row[part], CROSSCODER_NORM));
+        });
+        parameters.encoder.clone_from(&parameters.decoder);
+    } else if !is_free && layout.is_cross_layer() {
+        parameters.decoder.par_chunks_mut(d_out).for_each(|row| resize(row, 1.0));
     }
+    parameters
+}
+
+fn resize(row: &mut [f32], length: f32) {
+    let factor = length / norm(row).max(f32::MIN_POSITIVE);
+    row.iter_mut().for_each(|value| *value *= factor);
+}
+
+fn unit_rows(random: &mut ChaCha8Rng, m: usize, d: usize, length: f32) -> Vec<f32> {
+    let mut rows: Vec<f32> = (0..m * d).map(|_| gaussian(random)).collect();
+    rows.par_chunks_mut(d).for_each(|row| resize(row, length));
+    rows
 }
 
 /// The geometric median of rows `[n, d]`: the point with the least sum of distances (Weiszfeld's iteration).

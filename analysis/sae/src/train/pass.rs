@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::SaeError;
-use crate::kernels::matmul::times_transposed_plus;
+use crate::kernels::matmul::{block_times_transposed_plus, times_transposed_plus};
 use crate::kernels::vector::add_scaled;
 use crate::parameters::Parameters;
 use crate::rules::{Chosen, Loss, Memory, Moment, Rule, Work};
@@ -41,6 +41,7 @@ pub fn pass(
 ) -> Result<Loss, SaeError> {
     let m = parameters.encoder_bias.len();
     let d_in = parameters.encoder.len() / m;
+    let blocks = moment.layout.blocks(m);
     let Pass { chosen, seen, z, .. } = buffers;
     seen.clear();
     seen.extend_from_slice(input);
@@ -50,7 +51,13 @@ pub fn pass(
     chosen.clear();
     for rows in seen.chunks(TILE * d_in) {
         z.resize(rows.len() / d_in * m, 0.0);
-        times_transposed_plus(z, rows, &parameters.encoder, &parameters.encoder_bias, d_in)?;
+        let (encoder, bias) = (&parameters.encoder, &parameters.encoder_bias);
+        match blocks.as_slice() {
+            [_] => times_transposed_plus(z, rows, encoder, bias, d_in)?,
+            blocks => blocks.iter().try_for_each(|block| {
+                block_times_transposed_plus(z, rows, encoder, bias, d_in, &block.latents, &block.reads)
+            })?,
+        }
         rule.choose(z, parameters, moment, chosen);
     }
     rule.settle(input.len() / d_in, memory, chosen);
@@ -61,6 +68,7 @@ pub fn pass(
     if !rule.sees_to_bias() {
         add_scaled(&mut work.gradient.encoder_bias, 1.0, &work.projected);
     }
+    moment.layout.mask(work.gradient);
     let reconstruction = work.reconstruction;
     buffers.reconstruction = reconstruction;
     Ok(loss)

@@ -49,7 +49,7 @@ fn jobs() -> Vec<Job> {
         let mut settings = Settings::published(architecture, 16, 47);
         (settings.batch, settings.dead_after, settings.seed, settings.target_l0) = (200, 600, 5, 2.0);
         let outputs = outputs.iter().map(|site| (*site).to_owned()).collect();
-        Job { name: name.into(), settings, inputs: vec!["a".into()], outputs, skips: false }
+        Job { name: name.into(), settings, inputs: vec!["a".into()], outputs, skips: false, cross_layer: false }
     };
     vec![
         job("top", Architecture::TopK { k: 2 }, &[]),
@@ -62,7 +62,7 @@ fn options() -> RunOptions {
     RunOptions { log_every: 5, records_per_checkpoint: 2 }
 }
 
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let mut all = BTreeMap::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

@@ -3,10 +3,11 @@ use tch::Tensor;
 
 use super::*;
 use crate::dense::Dense;
+use crate::layout::{Layout, Wiring};
 use crate::parameters::Parameters;
 use crate::planted::{Planted, max_cosines};
 use crate::rules::{Memory, Moment, rule};
-use crate::settings::{DecoderNorm, Settings};
+use crate::settings::{DecoderNorm, Penalty, Settings};
 
 const D: usize = 12;
 const M: u32 = 40;
@@ -41,7 +42,59 @@ fn parameters(architecture: &Architecture, d_out: usize, skips: bool) -> Paramet
     }
 }
 
-/// Gradients of ours and of the tensor library, for every architecture, norms free and kept, autoencoder and skip transcoder.
+/// Ours against the tensor library's, value and every gradient.
+fn agrees(name: &str, settings: &Settings, layout: &Layout, skips: bool, subtracts: bool) {
+    let (rows, architecture) = (settings.batch, &settings.architecture);
+    let d_out = layout.outputs().iter().sum();
+    let mut parameters = parameters(architecture, d_out, skips);
+    layout.mask(&mut parameters);
+    let (input, other) = (wave(rows * D, 0.7), wave(rows * d_out, 0.2));
+    let target = if subtracts { &input } else { &other };
+    let dead: Vec<u32> = (0..M).filter(|latent| latent % 3 == 0).collect();
+    let moment = Moment { settings, sparsity: 0.13, dead: &dead, layout };
+    let (mut gradient, mut buffers) = (parameters.zeros_like(), Pass::default());
+    let loss = pass(
+        &*rule(architecture),
+        &parameters,
+        &moment,
+        subtracts,
+        &input,
+        target,
+        &mut Memory::default(),
+        &mut gradient,
+        &mut buffers,
+    )
+    .unwrap();
+    assert!(buffers.chosen.active.active() > 0, "{name}: nothing is active");
+
+    let dense = Dense::new(&parameters).unwrap();
+    let tensor = |values: &[f32]| Tensor::from_slice(values).view([rows as i64, -1]);
+    let expected = dense.loss(settings, layout, subtracts, 0.13, &dead, &tensor(&input), &tensor(target)).unwrap();
+    expected.backward();
+    let expected_loss = expected.double_value(&[]);
+    assert!((loss.total - expected_loss).abs() < 1e-4 * expected_loss, "{name}: {loss:?}, {expected_loss}");
+    let expected = dense.gradient().unwrap();
+    for ((array, ours), (_, theirs)) in gradient.arrays().into_iter().zip(expected.arrays()) {
+        let largest = theirs.iter().fold(0f32, |largest, value| largest.max(value.abs()));
+        assert_eq!(ours.len(), theirs.len(), "{name}: {array}");
+        assert!(largest > 0.0 || ours.is_empty() || array == "log_threshold", "{name}: {array} has no gradient");
+        for (at, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
+            let off = (ours - theirs).abs();
+            assert!(off <= 2e-5 * largest.max(1.0), "{name}: {array}[{at}]: {ours} against {theirs}");
+        }
+    }
+}
+
+fn settings(architecture: &Architecture, decoder_norm: DecoderNorm, rows: usize) -> Settings {
+    let mut settings = Settings::published(architecture.clone(), M, 100);
+    (settings.batch, settings.decoder_norm, settings.bandwidth) = (rows, decoder_norm, 0.8);
+    // What one row leaves over does not vary, so there is nothing for the auxiliary loss to be measured by.
+    settings.auxiliary = if rows > 1 { 0.25 } else { 0.0 };
+    (settings.auxiliary_k, settings.target_l0) = (Some(4), 5.0);
+    settings
+}
+
+/// For every architecture, norms free and kept, autoencoder, transcoder and skip transcoder.
 #[test]
 fn gradients_are_those_of_the_published_losses() {
     for architecture in architectures() {
@@ -52,50 +105,42 @@ fn gradients_are_those_of_the_published_losses() {
             (7, false, DecoderNorm::Unit, 1),
         ] {
             let name = format!("{} {d_out} {decoder_norm:?} {rows}", architecture.name());
-            let mut settings = Settings::published(architecture.clone(), M, 100);
-            (settings.batch, settings.decoder_norm, settings.bandwidth) = (rows, decoder_norm, 0.8);
-            // What one row leaves over does not vary, so there is nothing for the auxiliary loss to be measured by.
-            settings.auxiliary = if rows > 1 { 0.25 } else { 0.0 };
-            (settings.auxiliary_k, settings.target_l0) = (Some(4), 5.0);
-            let (parameters, subtracts) = (parameters(&architecture, d_out, skips), d_out == D);
-            let (input, other) = (wave(rows * D, 0.7), wave(rows * d_out, 0.2));
-            let target = if subtracts { &input } else { &other };
-            let dead: Vec<u32> = (0..M).filter(|latent| latent % 3 == 0).collect();
-            let moment = Moment { settings: &settings, sparsity: 0.13, dead: &dead };
-            let (mut gradient, mut buffers) = (parameters.zeros_like(), Pass::default());
-            let loss = pass(
-                &*rule(&architecture),
-                &parameters,
-                &moment,
-                subtracts,
-                &input,
-                target,
-                &mut Memory::default(),
-                &mut gradient,
-                &mut buffers,
-            )
-            .unwrap();
-            assert!(buffers.chosen.active.active() > 0, "{name}: nothing is active");
+            let settings = settings(&architecture, decoder_norm, rows);
+            agrees(&name, &settings, &Layout::plain(D, d_out), skips, d_out == D);
+        }
+    }
+}
 
-            let dense = Dense::new(&parameters).unwrap();
-            let tensor = |values: &[f32]| Tensor::from_slice(values).view([rows as i64, -1]);
-            let expected = dense.loss(&settings, subtracts, 0.13, &dead, &tensor(&input), &tensor(target)).unwrap();
-            expected.backward();
-            let expected_loss = expected.double_value(&[]);
-            assert!((loss.total - expected_loss).abs() < 1e-4 * expected_loss, "{name}: {loss:?}, {expected_loss}");
-            let expected = dense.gradient().unwrap();
-            for ((array, ours), (_, theirs)) in gradient.arrays().into_iter().zip(expected.arrays()) {
-                let largest = theirs.iter().fold(0f32, |largest, value| largest.max(value.abs()));
-                assert_eq!(ours.len(), theirs.len(), "{name}: {array}");
-                assert!(
-                    largest > 0.0 || ours.is_empty() || array == "log_threshold",
-                    "{name}: {array} has no gradient"
-                );
-                for (at, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
-                    let off = (ours - theirs).abs();
-                    assert!(off <= 2e-5 * largest.max(1.0), "{name}: {array}[{at}]: {ours} against {theirs}");
-                }
-            }
+/// For every architecture, crosscoders (whose penalty adds up the norms of their sites) and cross-layer transcoders.
+#[test]
+fn gradients_of_several_sites_are_those_of_the_published_losses() {
+    let parts = |widths: &[u32]| -> Vec<Part> {
+        widths.iter().map(|width| Part { site: format!("w{width}"), width: *width }).collect()
+    };
+    let crosscoder = Layout::new(&Wiring::of(parts(&[5, 4, 3])));
+    assert_eq!(crosscoder.penalised(), [5, 4, 3]);
+    let outputs = Some(parts(&[2, 3, 4, 1]));
+    let cross_layer = Layout::new(&Wiring { outputs, cross_layer: true, ..Wiring::of(parts(&[2, 5, 1, 4])) });
+    assert_eq!((cross_layer.penalised(), cross_layer.blocks(M as usize).len()), (vec![10], 4));
+    for architecture in architectures() {
+        for decoder_norm in [DecoderNorm::Unit, DecoderNorm::Free] {
+            let name = format!("{} {decoder_norm:?}", architecture.name());
+            let settings = settings(&architecture, decoder_norm, 50);
+            agrees(&format!("crosscoder {name}"), &settings, &crosscoder, false, true);
+            agrees(&format!("cross-layer {name}"), &settings, &cross_layer, false, false);
+        }
+    }
+}
+
+/// The prices of activity that JumpReLU can pay, and what leads dead latents back.
+#[test]
+fn gradients_of_every_penalty_of_a_jump_are_those_of_its_formula() {
+    for penalty in [Penalty::Target, Penalty::L0, Penalty::Tanh { c: 1.0 }, Penalty::Tanh { c: 4.0 }] {
+        for (decoder_norm, pre_activation) in [(DecoderNorm::Unit, 0.0), (DecoderNorm::Free, 0.4)] {
+            let mut settings = settings(&Architecture::JumpRelu, decoder_norm, 50);
+            (settings.penalty, settings.pre_activation) = (penalty, pre_activation);
+            settings.check(D).unwrap();
+            agrees(&format!("{penalty:?} {decoder_norm:?}"), &settings, &Layout::plain(D, 7), false, false);
         }
     }
 }
@@ -183,6 +228,8 @@ fn impossible_settings_and_rows_are_refused_before_work() {
     assert!(refused(&|s| s.architecture = Architecture::TopK { k: 41 }).contains("k is 41, but the dictionary has 40"));
     assert!(refused(&|s| s.rate = f64::NAN).contains("rate is NaN"));
     assert!(refused(&|s| s.batch = 1).contains("train nothing"));
+    assert!(refused(&|s| s.resample_every = Some(100)).contains("revived by the auxiliary loss"));
+    assert!(refused(&|s| s.pre_activation = 1.0).contains("are for jump_relu"));
     let mut trainer = Trainer::new(Settings::published(Architecture::TopK { k: 3 }, M, 10), site(D), None).unwrap();
     assert!(trainer.step(&[0.0; 13], None).unwrap_err().to_string().contains("not rows of 12"));
     let mut rows = wave(100 * D, 0.0);

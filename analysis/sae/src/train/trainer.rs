@@ -1,14 +1,16 @@
 //! The steps of one dictionary.
 
-use golgi_data::dictionary::{Codes, Config, Dictionary, Normalisation, Part};
+use golgi_data::dictionary::{Codes, Config, Dictionary, Part};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::begin;
 use super::pass::{Pass, pass};
+use super::scale::Scale;
+use super::{begin, resample, scale};
 use crate::SaeError;
 use crate::kernels::adam;
 use crate::kernels::vector::{norm, sum_of_squares};
+use crate::layout::{Layout, Wiring};
 use crate::parameters::Parameters;
 use crate::rules::{Loss, Memory, Moment, Rule, Work, rule};
 use crate::settings::{DecoderNorm, Settings};
@@ -58,8 +60,8 @@ pub(crate) struct State {
     pub step: u64,
     /// The architecture's own memory.
     pub memory: Memory,
-    /// The factor of inputs and of outputs.
-    pub scale: Option<(f32, f32)>,
+    /// The factors of inputs and of outputs.
+    pub scale: Option<Scale>,
     /// Rows since each latent was last active.
     pub silent: Vec<u64>,
 }
@@ -68,6 +70,7 @@ pub(crate) struct State {
 pub struct Trainer {
     settings: Settings,
     config: Config,
+    layout: Layout,
     rule: Box<dyn Rule>,
     pub(crate) parameters: Parameters,
     pub(crate) mean: Parameters,
@@ -85,24 +88,19 @@ impl Trainer {
     /// # Errors
     /// If the settings are not possible.
     pub fn new(settings: Settings, inputs: Vec<Part>, outputs: Option<Vec<Part>>) -> Result<Trainer, SaeError> {
-        Trainer::with_skip(settings, inputs, outputs, false)
+        Trainer::wired(settings, &Wiring { outputs, ..Wiring::of(inputs) })
     }
 
-    /// As [`Trainer::new`]; with `skips` a transcoder also has a dense path around its latents.
+    /// A dictionary of any wiring: autoencoder, crosscoder, transcoder, skip transcoder, cross-layer transcoder.
     ///
     /// # Errors
-    /// If the settings are not possible.
-    pub fn with_skip(
-        settings: Settings,
-        inputs: Vec<Part>,
-        outputs: Option<Vec<Part>>,
-        skips: bool,
-    ) -> Result<Trainer, SaeError> {
-        let transcodes = outputs.is_some();
+    /// If settings or wiring are not possible.
+    pub fn wired(settings: Settings, wiring: &Wiring) -> Result<Trainer, SaeError> {
         let config = Config {
-            outputs: outputs.unwrap_or_else(|| inputs.clone()),
-            inputs,
-            subtract_decoder_bias: !transcodes,
+            outputs: wiring.outputs.clone().unwrap_or_else(|| wiring.inputs.clone()),
+            inputs: wiring.inputs.clone(),
+            // Crosscoders and transcoders are published without.
+            subtract_decoder_bias: wiring.outputs.is_none() && !wiring.is_crosscoder(),
             ..Config::autoencoder(
                 settings.architecture.clone(),
                 Part { site: String::new(), width: 1 },
@@ -111,12 +109,9 @@ impl Trainer {
         };
         settings.check(config.d_in())?;
         config.check()?;
-        if skips && !transcodes {
-            return Err(SaeError::Settings(
-                "a dense path around an autoencoder would copy its input; use it with a transcoder".to_owned(),
-            ));
-        }
-        let parameters = begin::weights(&settings, config.d_in(), config.d_out(), transcodes, skips);
+        wiring.check(settings.latents)?;
+        let layout = Layout::new(wiring);
+        let parameters = begin::weights(&settings, &layout, wiring);
         let zeros = parameters.zeros_like();
         let state = State { silent: vec![0; settings.latents as usize], ..State::default() };
         Ok(Trainer {
@@ -131,6 +126,7 @@ impl Trainer {
             state,
             settings,
             config,
+            layout,
         })
     }
 
@@ -149,9 +145,14 @@ impl Trainer {
         &self.parameters
     }
 
-    /// The factors of inputs and of outputs; 1 before the first step.
-    pub fn scale(&self) -> (f32, f32) {
-        self.state.scale.unwrap_or((1.0, 1.0))
+    /// The factors of inputs and of outputs, taken from the first batch.
+    pub fn scale(&self) -> Option<&Scale> {
+        self.state.scale.as_ref()
+    }
+
+    /// Who reads and writes what.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Steps done.
@@ -176,11 +177,12 @@ impl Trainer {
 
     /// The dictionary as it is now.
     pub fn dictionary(&self) -> Dictionary {
-        let mut config = self.config.clone();
-        if let Some((input, output)) = self.state.scale {
-            config.normalisation = Normalisation::Scale { input, output };
+        let config = self.config.clone();
+        let threshold = self.state.memory.threshold;
+        match &self.state.scale {
+            None => self.parameters.dictionary(config, threshold),
+            Some(scale) => scale.dictionary(&self.parameters, &self.layout, config, threshold),
         }
-        self.parameters.dictionary(config, self.state.memory.threshold)
     }
 
     /// One step on rows `[n, d_in]`; a transcoder takes the rows of its outputs, `[n, d_out]`, as `target`.
@@ -189,16 +191,18 @@ impl Trainer {
     /// If the rows have another width, the loss is no number, or the tensor library fails. The weights are then those before.
     pub fn step(&mut self, input: &[f32], target: Option<&[f32]>) -> Result<StepReport, SaeError> {
         self.check_rows(input, target)?;
-        if self.state.step == 0 && self.state.scale.is_none() {
+        if self.state.scale.is_none() {
             self.begin(input, target)?;
         }
-        let (scale_in, scale_out) = self.state.scale.unwrap_or((1.0, 1.0));
-        fill_scaled(&mut self.input, input, scale_in);
-        fill_scaled(&mut self.target, target.unwrap_or(input), scale_out);
+        if let Some(scale) = &self.state.scale {
+            scale::fill(&mut self.input, input, &scale.inputs, self.layout.inputs());
+            scale::fill(&mut self.target, target.unwrap_or(input), &scale.outputs, self.layout.outputs());
+        }
 
         let step = self.state.step;
         let dead: Vec<u32> = self.dead().collect();
-        let moment = Moment { settings: &self.settings, sparsity: self.settings.sparsity_at(step), dead: &dead };
+        let sparsity = self.settings.sparsity_at(step);
+        let moment = Moment { settings: &self.settings, sparsity, dead: &dead, layout: &self.layout };
         self.gradient.arrays_mut().into_iter().for_each(|(_, values)| values.fill(0.0));
         let mut memory = self.state.memory;
         let loss = pass(
@@ -226,7 +230,9 @@ impl Trainer {
         self.state.memory = memory;
         self.state.step += 1;
         self.count_activity();
-        Ok(self.report(loss, rate, gradient))
+        let report = self.report(loss, rate, gradient);
+        self.resample();
+        Ok(report)
     }
 
     fn check_rows(&self, input: &[f32], target: Option<&[f32]>) -> Result<(), SaeError> {
@@ -247,23 +253,13 @@ impl Trainer {
 
     /// Takes scale and bias from the first batch.
     fn begin(&mut self, input: &[f32], target: Option<&[f32]>) -> Result<(), SaeError> {
-        let factor = |rows: &[f32], d: usize| {
-            let mean = sum_of_squares(rows) / (rows.len() / d) as f64;
-            (1.0 / mean.sqrt()) as f32
-        };
-        let input_factor = factor(input, self.config.d_in());
-        let output_factor = target.map_or(input_factor, |target| factor(target, self.config.d_out()));
-        if !(input_factor.is_normal() && output_factor.is_normal()) {
-            let value = f64::from(if input_factor.is_normal() { output_factor } else { input_factor });
-            return Err(SaeError::Diverged { what: "one over the size of activations", value, step: 1 });
-        }
-        let scale = if self.settings.normalise { (input_factor, output_factor) } else { (1.0, 1.0) };
-        self.state.scale = Some(scale);
+        let scale = Scale::of(input, target, &self.layout, &self.settings)?;
         if self.settings.median_bias {
             let mut rows = Vec::new();
-            fill_scaled(&mut rows, target.unwrap_or(input), scale.1);
+            scale::fill(&mut rows, target.unwrap_or(input), &scale.outputs, self.layout.outputs());
             self.parameters.decoder_bias = begin::geometric_median(&rows, self.config.d_out());
         }
+        self.state.scale = Some(scale);
         Ok(())
     }
 
@@ -309,6 +305,32 @@ impl Trainer {
         }
     }
 
+    /// Begins silent latents anew, when it is time for it.
+    fn resample(&mut self) {
+        if !resample::is_due(&self.settings, self.state.step) {
+            return;
+        }
+        let every = self.settings.resample_every.unwrap_or(0);
+        let silent_for = every / 2 * self.settings.batch as u64;
+        let rows = resample::Rows {
+            input: &self.input,
+            target: &self.target,
+            reconstruction: &self.buffers.reconstruction,
+            subtracts: self.config.subtract_decoder_bias,
+        };
+        let begun = resample::resample(
+            &mut self.parameters,
+            [&mut self.mean, &mut self.square],
+            &self.settings,
+            &self.layout,
+            &self.state.silent,
+            silent_for,
+            &rows,
+            self.state.step,
+        );
+        begun.into_iter().for_each(|latent| self.state.silent[latent as usize] = 0);
+    }
+
     fn report(&self, loss: Loss, rate: f64, gradient: f64) -> StepReport {
         let d = self.config.d_out();
         let rows = self.target.len() / d;
@@ -333,9 +355,4 @@ impl Trainer {
             gradient,
         }
     }
-}
-
-fn fill_scaled(to: &mut Vec<f32>, from: &[f32], factor: f32) {
-    to.clear();
-    to.extend(from.iter().map(|value| value * factor));
 }

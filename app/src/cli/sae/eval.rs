@@ -34,6 +34,12 @@ pub struct Args {
     /// Tokens on which the model's loss is measured with the dictionary in it
     #[arg(long, value_name = "N", default_value_t = EvaluateParams::default().splice_tokens)]
     splice_tokens: u64,
+    /// Texts on which few latents have to tell language and genre; 0: none
+    #[arg(long, value_name = "N", default_value_t = EvaluateParams::default().probe_texts)]
+    probe_texts: usize,
+    /// Words whose first letters latents have to tell; 0: none
+    #[arg(long, value_name = "N", default_value_t = EvaluateParams::default().words)]
+    words: usize,
 }
 
 pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
@@ -53,7 +59,13 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let coder = Coder::new(dictionary)?;
     let watch = work.watch();
     let corpus = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
-    let params = EvaluateParams { tokens: args.tokens, splice_tokens: args.splice_tokens, ..EvaluateParams::default() };
+    let params = EvaluateParams {
+        tokens: args.tokens,
+        splice_tokens: args.splice_tokens,
+        probe_texts: args.probe_texts,
+        words: args.words,
+        ..EvaluateParams::default()
+    };
     let evaluation = evaluate(&model, &corpus, &coder, other.as_ref(), &params, &work.ctx)?;
     drop(watch);
     let mut report = evaluation.report(&model, &coder, &work.ctx)?;

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use golgi_analysis::harvest::{Harvest, HarvestError};
-use golgi_analysis::sae::{DictionarySpec, TrainScript};
+use golgi_analysis::sae::{DEFAULT_BUFFER, DictionarySpec, ModelRows, TrainScript};
 use golgi_data::context::bytes_text;
 use golgi_data::corpus::{Corpus, CorpusOptions, PackedCorpus, Split};
 use golgi_data::dictionary::Architecture;
 use golgi_data::store::Store;
 use golgi_sae::DEFAULT_K;
-use golgi_sae::train::{RunOptions, RunReport, run as train};
+use golgi_sae::train::{Job, Live, RunOptions, RunReport, run as train};
 use serde_json::{Map, Value, json};
 
 use crate::cli::analyse::assignment;
@@ -40,15 +40,18 @@ pub struct Args {
     /// starter, a file (.txt, .jsonl, .parquet, .csv) or a folder; see `golgi corpora`
     #[arg(long, value_name = "CORPUS")]
     corpus: Option<String>,
-    /// The site to be taken apart, such as blocks.15.hook_resid_post
-    #[arg(long, value_name = "SITE")]
-    site: Option<String>,
+    /// The site to be taken apart, such as blocks.15.hook_resid_post; several sites make a crosscoder
+    #[arg(long, value_name = "SITE", num_args = 1..)]
+    site: Vec<String>,
     /// Train a transcoder, which predicts this site from the other
-    #[arg(long, value_name = "SITE")]
-    predict: Option<String>,
+    #[arg(long, value_name = "SITE", num_args = 1..)]
+    predict: Vec<String>,
     /// Give a transcoder a dense path around its latents
     #[arg(long, requires = "predict")]
     skip: bool,
+    /// Train a cross-layer transcoder: each site has latents of its own, which write to its predicted site and to all later ones
+    #[arg(long, requires = "predict", conflicts_with = "skip")]
+    cross_layer: bool,
     /// One dictionary of each of these is trained in one pass
     #[arg(long, value_enum, num_args = 1.., default_values_t = [Kind::TopK])]
     architecture: Vec<Kind>,
@@ -70,6 +73,12 @@ pub struct Args {
     /// Train on this activation store in place of harvesting
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+    /// Train on the running model: no activations are stored, and each epoch computes them again
+    #[arg(long, conflicts_with = "store")]
+    on_the_fly: bool,
+    /// How many batches are mixed in memory, on the fly
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_BUFFER)]
+    buffer: usize,
     /// The folder of the run
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -117,7 +126,7 @@ impl Kind {
 fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
     let path = Path::new(&args.what);
     if path.extension().is_some_and(|extension| extension == "toml") {
-        if args.site.is_some() || args.corpus.is_some() {
+        if !args.site.is_empty() || args.corpus.is_some() {
             return Err(failure("a script says which sites and which corpus; leave --site and --corpus away"));
         }
         let size = std::fs::metadata(path).map_err(|e| failure(format!("cannot read {}: {e}", path.display())))?.len();
@@ -126,10 +135,16 @@ fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
         }
         let text =
             std::fs::read_to_string(path).map_err(|e| failure(format!("cannot read {}: {e}", path.display())))?;
-        return toml::from_str(&text).map_err(|error| failure(format!("{}: {error}", path.display())));
+        let mut script: TrainScript =
+            toml::from_str(&text).map_err(|error| failure(format!("{}: {error}", path.display())))?;
+        script.on_the_fly |= args.on_the_fly;
+        if args.buffer != DEFAULT_BUFFER {
+            script.buffer = args.buffer;
+        }
+        return Ok(script);
     }
     let missing = |flag: &str| failure(format!("{flag} is missing; `golgi sae train --help` shows an example"));
-    let site = args.site.clone().ok_or_else(|| missing("--site"))?;
+    let site = args.site.first().ok_or_else(|| missing("--site"))?;
     let corpus = match (&args.corpus, &args.store) {
         (Some(corpus), _) => corpus.clone(),
         (None, Some(store)) => Store::manifest_of(store)?.origin.corpus,
@@ -139,7 +154,7 @@ fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
         (Some(latents), _) => latents,
         (None, Some(store)) => {
             let manifest = Store::manifest_of(store)?;
-            8 * manifest.sites[manifest.site(&site)?].width
+            8 * manifest.sites[manifest.site(site)?].width
         }
         (None, None) => {
             let model = work.open(&args.what)?;
@@ -148,6 +163,8 @@ fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
             8 * spec.shape(&model.model.dims, 1, 1).iter().product::<usize>() as u32
         }
     };
+    // As many for each layer.
+    let latents = if args.cross_layer && args.latents.is_none() { latents * args.site.len() as u32 } else { latents };
     let mut settings: Map<String, Value> = args.settings.iter().cloned().collect();
     let dictionaries = args.architecture.iter().map(|kind| {
         let architecture = kind.architecture(args.k, latents);
@@ -156,9 +173,10 @@ fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
         }
         DictionarySpec {
             name: architecture.name().to_owned(),
-            sites: vec![site.clone()],
-            predicts: args.predict.iter().cloned().collect(),
+            sites: args.site.clone(),
+            predicts: args.predict.clone(),
             skip: args.skip,
+            cross_layer: args.cross_layer,
             architecture,
             latents,
             steps: args.steps,
@@ -166,8 +184,16 @@ fn script(work: &Work, args: &Args) -> anyhow::Result<TrainScript> {
         }
     });
     let dictionaries = dictionaries.collect();
-    let (model, tokens) = (args.what.clone(), args.tokens);
-    Ok(TrainScript { model, corpus, tokens, context: 128, split: Some(Split::Explore), dictionaries })
+    Ok(TrainScript {
+        model: args.what.clone(),
+        corpus,
+        tokens: args.tokens,
+        context: 128,
+        on_the_fly: args.on_the_fly,
+        buffer: args.buffer,
+        split: Some(Split::Explore),
+        dictionaries,
+    })
 }
 
 pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
@@ -181,6 +207,11 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
         )));
     }
     let store = match &args.store {
+        _ if script.on_the_fly => {
+            let report = on_the_fly(work, args, &script, jobs)?;
+            summary(work, args, &script, &report)?;
+            return Ok(Exit::Success);
+        }
         Some(store) => store.clone(),
         None => {
             let store = args.out.join(ACTIVATIONS);
@@ -194,6 +225,22 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     drop(watch);
     summary(work, args, &script, &report)?;
     Ok(Exit::Success)
+}
+
+/// Trains on the running model.
+fn on_the_fly(work: &Work, args: &Args, script: &TrainScript, jobs: Vec<Job>) -> anyhow::Result<RunReport> {
+    let corpus = Corpus::open(&script.corpus, &CorpusOptions::default())?;
+    let model = work.open(&script.model)?;
+    let params = script.harvest()?;
+    let _watch = work.watch();
+    let corpus = PackedCorpus::open_or_build(&corpus, model.tokenizer()?, &work.ctx)?;
+    let rows = ModelRows::new(&model, &corpus, &params, &work.ctx).map_err(|error| match error {
+        HarvestError::Probe(error) => suggest::with_sites(error, &model.model),
+        other => other.into(),
+    })?;
+    let batch = jobs.first().map_or(0, |job| job.settings.batch);
+    let live = Live::new(&rows, batch, script.buffer, work.global.seed())?;
+    Ok(train(&live, jobs, RunOptions::default(), &args.out, args.resume, &work.ctx)?)
 }
 
 /// Harvests what the dictionaries need, or goes on with it.
