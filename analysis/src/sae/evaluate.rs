@@ -148,7 +148,7 @@ fn unsuitable(model: &OpenModel, cause: String) -> AnalysisError {
 }
 
 /// The site of this name, if the model has it in this width.
-pub(super) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
+pub(crate) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
     let site: Site =
         name.parse().map_err(|error| unsuitable(model, format!("the dictionary's site is unknown: {error}")))?;
     let spec = model.model.site(&site)?;
@@ -167,8 +167,8 @@ fn sequence(model: &OpenModel, corpus: &PackedCorpus, context: &Context) -> Vec<
 }
 
 /// Activations of some contexts, sites side by side: inputs and outputs, `[n, d]`.
-#[expect(clippy::too_many_arguments, reason = "one call site")]
-fn rows(
+#[expect(clippy::too_many_arguments, reason = "two call sites")]
+pub(crate) fn rows(
     model: &OpenModel,
     corpus: &PackedCorpus,
     chosen: &[Context],

@@ -8,6 +8,7 @@ mod script;
 mod steer;
 
 pub use evaluate::{EvaluateParams, Evaluation, evaluate};
+pub(crate) use evaluate::{fitting, rows};
 pub use features::{ActiveLatent, PromptFeatures, features};
 pub use script::{DictionarySpec, TrainScript};
 pub use steer::{Steered, steer};

@@ -201,7 +201,8 @@ pub const SCHEMAS: &[Schema] = &[
             (
                 "figures",
                 "list",
-                "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed) or bars (labels, values, signed)",
+                "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed), bars (labels, values, signed) or scatter \
+                 (x, y, log_x, square, series, levels)",
             ),
             ("warnings", "list", "texts"),
             ("provenance", "object", "as in golgi.prompt"),
@@ -278,6 +279,21 @@ pub const SCHEMAS: &[Schema] = &[
         fields: &[("steered", "object", "edits, plain, steered, control, control_latents, kl, control_kl")],
     },
     Schema {
+        name: "golgi.sae.geometry/1",
+        about: "golgi sae geometry DIR --json",
+        fields: &[
+            ("params", "object", "as used: cloud, lobes, crystals"),
+            (
+                "geometry",
+                "object",
+                "cloud (eigenvalues, slope?, negentropy? and those of Gaussians), lobes? (blocks, latents, counts, levels, map), \
+                 crystals? (relations, raw, held_out, shuffled, accuracy, closure, map, labels, names)",
+            ),
+            ("report", "object", "golgi.report"),
+            ("out", "text?", "the file"),
+        ],
+    },
+    Schema {
         name: "golgi.sae.info/1",
         about: "golgi sae info DIR --json",
         fields: &[
@@ -317,6 +333,20 @@ pub const SCHEMAS: &[Schema] = &[
             ("out", "text", "the folder that was written"),
             ("bytes", "number", "of its files"),
             ("conversions", "list", "what was changed, in sentences"),
+        ],
+    },
+    Schema {
+        name: "golgi.superposition/1",
+        about: "golgi superposition … --json",
+        fields: &[
+            (
+                "parts",
+                "list",
+                "part (solve, phase, sweep), params, report (golgi.report), result: of solve task, best (toy, loss), losses, features \
+                 (norm, interference, dimensionality, bias), polytopes, dimensions_per_feature, linear, linear_features, \
+                 without_superposition; of phase hidden, densities, importances, cells; of sweep features, hidden, stages",
+            ),
+            ("out", "text?", "the file"),
         ],
     },
     Schema {
