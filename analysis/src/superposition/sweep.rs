@@ -31,8 +31,8 @@ pub struct SweepParams {
 
 impl Default for SweepParams {
     fn default() -> SweepParams {
-        let training = Training { steps: 3000, rate: 3e-3, batch: 256, ..Training::default() };
-        SweepParams { features: 120, hidden: 20, densities: 12, lowest: 0.03, starts: 1, training }
+        let training = Training { steps: 5000, rate: 2e-3, batch: 512, ..Training::default() };
+        SweepParams { features: 60, hidden: 10, densities: 16, lowest: 0.1, starts: 1, training }
     }
 }
 
