@@ -358,6 +358,6 @@ mod tests {
         // The most important cell is in the first row.
         let Figure::Heatmap { rows, columns, .. } = &reports[1].figures[0] else { panic!() };
         assert_eq!((rows[0].as_str(), columns[0].as_str()), ("10.000", "1.000"));
-        assert_eq!(reports[2].fact("dimensions per feature without sparsity").unwrap().is_number(), true);
+        assert!(reports[2].fact("dimensions per feature without sparsity").unwrap().is_number());
     }
 }
