@@ -151,12 +151,13 @@ mod tests {
         for (name, n, m, density, share, within) in [
             ("digon", 2, 1, 0.1, 1.0 / 2.0, 0.01),
             ("triangle", 3, 2, 0.7, 2.0 / 3.0, 0.01),
-            ("tetrahedron", 4, 3, 0.6, 3.0 / 4.0, 0.02),
+            // One start in ten finds it; three features with a common dimension and one alone are nearly as good.
+            ("tetrahedron", 4, 3, 0.55, 3.0 / 4.0, 0.02),
             ("pentagon", 5, 2, 0.05, 2.0 / 5.0, 0.01),
             // Eight points that keep away from each other are not quite a tight frame: 0.370 in place of 3/8.
             ("square antiprism", 8, 3, 0.05, 3.0 / 8.0, 0.01),
         ] {
-            let solved = found(n, m, density, 12);
+            let solved = found(n, m, density, if n == 4 { 60 } else { 12 });
             assert_eq!(census(&solved.polytopes), [(name.to_owned(), 1)], "{solved:?}");
             for feature in &solved.features {
                 assert!((feature.dimensionality - share).abs() < within, "{name}: {:?}", solved.features);
