@@ -30,7 +30,7 @@ fn chart(name: &str) -> Plot<'static> {
         .x_axis_formatter(|mark, _| number::short(10f32.powf(mark.value as f32)))
 }
 
-fn level(name: String, y: f64, color: Color32) -> HLine<'static> {
+fn level(name: String, y: f64, color: Color32) -> HLine {
     HLine::new(name, y).color(color).style(LineStyle::dashed_loose()).width(1.0)
 }
 
