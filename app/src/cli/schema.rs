@@ -1,5 +1,7 @@
 //! `golgi schema`: the JSON documents, described. What the README says about them is this list.
 
+mod sae;
+
 use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
@@ -17,8 +19,8 @@ pub struct Schema {
     pub fields: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// Every document that the program prints or writes.
-pub const SCHEMAS: &[Schema] = &[
+/// The documents that the program prints or writes; those of dictionaries are in [`sae`].
+const SCHEMAS: &[Schema] = &[
     Schema {
         name: "golgi.models/1",
         about: "golgi models --json",
@@ -237,119 +239,6 @@ pub const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
-        name: "golgi.sae.train/1",
-        about: "golgi sae train … --json",
-        fields: &[
-            ("script", "object", "what was trained: model, corpus, tokens, context, split, dictionaries"),
-            ("out", "text", "the folder of the run"),
-            ("report", "object", "dictionaries (name, folder, last record), steps, rows, seconds, stopped"),
-            ("warnings", "list", "texts"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.eval/1",
-        about: "golgi sae eval DIR --json",
-        fields: &[
-            ("params", "object", "as used"),
-            (
-                "evaluation",
-                "object",
-                "quality, baselines, splice (one entry for each thing in the activation's place), splice_tokens, \
-                 decoder_similarity, stability, stability_by_chance",
-            ),
-            ("report", "object", "golgi.report"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.prompt/1",
-        about: "golgi sae prompt DIR --text T --json",
-        fields: &[
-            (
-                "features",
-                "object",
-                "tokens, pieces, active (latent, activation, attribution, by position), unexplained, target, foil, difference, \
-                 error_attribution",
-            ),
-            ("report", "object", "golgi.report"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.steer/1",
-        about: "golgi sae steer DIR --text T --latent CHANGE --json",
-        fields: &[("steered", "object", "edits, plain, steered, control, control_latents, kl, control_kl")],
-    },
-    Schema {
-        name: "golgi.sae.geometry/1",
-        about: "golgi sae geometry DIR --json",
-        fields: &[
-            ("params", "object", "as used: cloud, lobes, crystals"),
-            (
-                "geometry",
-                "object",
-                "cloud (eigenvalues, slope?, negentropy? and those of Gaussians), lobes? (blocks, latents, counts, levels, map), \
-                 crystals? (relations, raw, held_out, shuffled, accuracy, closure, map, labels, names)",
-            ),
-            ("report", "object", "golgi.report"),
-            ("out", "text?", "the file"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.info/1",
-        about: "golgi sae info DIR --json",
-        fields: &[
-            ("folder", "text", "of the dictionary"),
-            (
-                "config",
-                "object",
-                "dictionary.json: architecture, inputs, outputs, latents, conventions, conversions, training",
-            ),
-            ("parameters", "number", "how many"),
-            ("bytes", "number", "of the weights on disk"),
-            ("skip", "truth", "whether it has a skip connection"),
-            ("decoder_lengths", "object", "of decoder rows: min, mean, max"),
-            ("thresholds", "object?", "of latents: min, mean, max"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.import/1",
-        about: "golgi sae import PATH … --json",
-        fields: &[
-            ("path", "text", "as typed"),
-            ("format", "text", "the form it was read as"),
-            ("out", "text", "the folder that was written"),
-            (
-                "dictionaries",
-                "list",
-                "folder, summary, architecture, latents, inputs, outputs, model?, conversions (what was changed, in sentences)",
-            ),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.export/1",
-        about: "golgi sae export DIR … --json",
-        fields: &[
-            ("dictionary", "text", "its folder"),
-            ("format", "text", "the form it was written in"),
-            ("out", "text", "the folder that was written"),
-            ("bytes", "number", "of its files"),
-            ("conversions", "list", "what was changed, in sentences"),
-        ],
-    },
-    Schema {
-        name: "golgi.superposition/1",
-        about: "golgi superposition … --json",
-        fields: &[
-            (
-                "parts",
-                "list",
-                "part (solve, phase, sweep), params, report (golgi.report), result: of solve task, best (toy, loss), losses, features \
-                 (norm, interference, dimensionality, bias), polytopes, dimensions_per_feature, linear, linear_features, \
-                 without_superposition; of phase hidden, densities, importances, cells; of sweep features, hidden, stages",
-            ),
-            ("out", "text?", "the file"),
-        ],
-    },
-    Schema {
         name: "golgi.run/1",
         about: "golgi run SCRIPT.toml --json",
         fields: &[
@@ -471,10 +360,14 @@ pub const SCHEMAS: &[Schema] = &[
     },
 ];
 
+/// Every document that the program prints or writes.
+fn all() -> impl Iterator<Item = &'static Schema> {
+    SCHEMAS.iter().chain(sae::SCHEMAS)
+}
+
 pub fn run(work: &Work) -> anyhow::Result<Exit> {
     if work.out.json {
-        let schemas: Vec<Value> = SCHEMAS
-            .iter()
+        let schemas: Vec<Value> = all()
             .map(|schema| {
                 let fields: Vec<Value> = schema
                     .fields
@@ -491,7 +384,7 @@ pub fn run(work: &Work) -> anyhow::Result<Exit> {
         "With --json every command prints one document on standard output. Its field `schema` names its form and version;\nthe \
          version rises when a reader of the old form would be misled. A type with ? may be null.",
     )?;
-    for schema in SCHEMAS {
+    for schema in all() {
         work.out.heading(&format!("{}  {}", schema.name, schema.about))?;
         let mut table = Table::new().left("").left("").flexible("");
         for (name, kind, meaning) in schema.fields {
@@ -510,8 +403,8 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_versioned() {
-        let names: HashSet<&str> = SCHEMAS.iter().map(|schema| schema.name).collect();
-        assert_eq!(names.len(), SCHEMAS.len());
+        let names: HashSet<&str> = all().map(|schema| schema.name).collect();
+        assert_eq!(names.len(), all().count());
         assert!(names.iter().all(|name| name.starts_with("golgi.") && name.ends_with("/1")));
         assert!(names.contains(golgi_analysis::report::SCHEMA) && names.contains(crate::report::SCHEMA));
         assert!(names.contains(crate::report::UNITS_SCHEMA));
