@@ -25,6 +25,7 @@ mod distribution;
 pub mod error;
 pub mod explain;
 pub mod families;
+pub mod geometry;
 pub mod harvest;
 pub mod prompt;
 mod provenance;
@@ -32,6 +33,7 @@ pub mod registry;
 pub mod report;
 pub mod sae;
 pub mod script;
+pub mod superposition;
 #[cfg(test)]
 mod testing;
 pub mod units;

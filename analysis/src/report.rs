@@ -93,6 +93,47 @@ pub enum Figure {
         /// Whether the numbers have a sign that means something.
         signed: bool,
     },
+    /// Points in a plane.
+    Scatter {
+        /// Heading.
+        title: String,
+        /// What goes to the right.
+        x: String,
+        /// What goes up.
+        y: String,
+        /// Whether x is logarithmic; points with x of 0 or less are left out then.
+        log_x: bool,
+        /// Whether both axes have one scale.
+        square: bool,
+        /// The points, by kind.
+        series: Vec<Series>,
+        /// Lines to compare with.
+        levels: Vec<Level>,
+    },
+}
+
+/// Points of one kind in a scatter plot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// What they are; empty where there is only one kind.
+    pub name: String,
+    /// x and y.
+    pub points: Vec<[f32; 2]>,
+    /// What each point is, or empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Whether points are joined in their order.
+    #[serde(default)]
+    pub joined: bool,
+}
+
+/// A horizontal line with a name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Level {
+    /// Its name.
+    pub name: String,
+    /// Where it lies.
+    pub y: f32,
 }
 
 /// A result in its common form.

@@ -15,5 +15,6 @@ pub use evaluate::{EvaluateParams, Evaluation, evaluate};
 pub use features::{ActiveLatent, PromptFeatures, features};
 pub use live::ModelRows;
 pub use probing::{PROBE_LEN, Probing};
+pub(crate) use rows::{fitting, pieces};
 pub use script::{DEFAULT_BUFFER, DictionarySpec, TrainScript};
 pub use steer::{Steered, steer};

@@ -15,7 +15,7 @@ pub(super) fn unsuitable(model: &OpenModel, cause: String) -> AnalysisError {
 }
 
 /// The site of this name, if the model has it in this width.
-pub(super) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
+pub(crate) fn fitting(model: &OpenModel, name: &str, width: u32) -> Result<Site> {
     let site: Site =
         name.parse().map_err(|error| unsuitable(model, format!("the dictionary's site is unknown: {error}")))?;
     let spec = model.model.site(&site)?;
@@ -75,19 +75,19 @@ pub(super) fn activations(
 
 /// Rows of some contexts at the sites that a dictionary reads and writes, as they come group by group: inputs, outputs, and the contexts
 /// with their numbers of rows.
-pub(super) struct Piece {
+pub(crate) struct Piece {
     /// `[rows, d_in]`.
-    pub(super) x: Vec<f32>,
+    pub(crate) x: Vec<f32>,
     /// `[rows, d_out]`.
-    pub(super) y: Vec<f32>,
+    pub(crate) y: Vec<f32>,
     /// Which contexts, and how many rows each has.
-    pub(super) contexts: Vec<(usize, usize)>,
+    pub(crate) contexts: Vec<(usize, usize)>,
     /// Rows that are left out for their norm.
-    pub(super) left_out: u64,
+    pub(crate) left_out: u64,
 }
 
 /// Runs the model over contexts and hands over what a dictionary of `config` may see of them.
-pub(super) fn pieces(
+pub(crate) fn pieces(
     model: &OpenModel,
     corpus: &PackedCorpus,
     chosen: &[Context],

@@ -10,6 +10,7 @@ use super::error::failure;
 use super::style::When;
 use super::{
     analyse, atlas, capture, corpora, explain, find, generate, harvest, inspect, models, prompt, report, run, sae,
+    superposition,
 };
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
@@ -165,6 +166,8 @@ pub enum Command {
     Explain(Box<explain::Args>),
     /// Sparse dictionaries: train and judge them
     Sae(sae::Args),
+    /// Toy models of superposition: phase diagrams, polytopes, dimensions per feature
+    Superposition(superposition::Args),
     /// Describe the JSON documents that the commands print
     Schema,
 }

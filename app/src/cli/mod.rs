@@ -31,6 +31,7 @@ mod prompt;
 mod report;
 mod run;
 mod sae;
+mod superposition;
 
 use std::any::Any;
 use std::io::{self, IsTerminal, Write};
@@ -121,6 +122,7 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Find(args) => find::run(&work, args),
         Command::Explain(args) => explain::run(&work, *args),
         Command::Sae(args) => sae::run(&work, args),
+        Command::Superposition(args) => superposition::run(&work, &args),
         Command::Schema => schema::run(&work),
     };
     if exit.is_ok() && !work.out.json {

@@ -1,5 +1,7 @@
 //! `golgi schema`: the JSON documents, described. What the README says about them is this list.
 
+mod sae;
+
 use serde_json::{Map, Value, json};
 
 use super::exit::Exit;
@@ -17,8 +19,8 @@ pub struct Schema {
     pub fields: &'static [(&'static str, &'static str, &'static str)],
 }
 
-/// Every document that the program prints or writes.
-pub const SCHEMAS: &[Schema] = &[
+/// The documents that the program prints or writes; those of dictionaries are in [`sae`].
+const SCHEMAS: &[Schema] = &[
     Schema {
         name: "golgi.models/1",
         about: "golgi models --json",
@@ -201,7 +203,8 @@ pub const SCHEMAS: &[Schema] = &[
             (
                 "figures",
                 "list",
-                "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed) or bars (labels, values, signed)",
+                "kind heatmap (rows, columns, values, labels, signed), tokens (tokens, values, signed), bars (labels, values, signed) or scatter \
+                 (x, y, log_x, square, series, levels)",
             ),
             ("warnings", "list", "texts"),
             ("provenance", "object", "as in golgi.prompt"),
@@ -233,96 +236,6 @@ pub const SCHEMAS: &[Schema] = &[
             ("params", "object", "as used"),
             ("report", "object", "golgi.report: members, chance and verdict of each family"),
             ("written", "list", "the files: families.parquet, families.json"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.train/1",
-        about: "golgi sae train … --json",
-        fields: &[
-            (
-                "script",
-                "object",
-                "what was trained: model, corpus, tokens, context, on_the_fly, buffer, split, dictionaries",
-            ),
-            ("out", "text", "the folder of the run"),
-            ("report", "object", "dictionaries (name, folder, last record), steps, rows, seconds, stopped"),
-            ("warnings", "list", "texts"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.eval/1",
-        about: "golgi sae eval DIR --json",
-        fields: &[
-            ("params", "object", "as used"),
-            (
-                "evaluation",
-                "object",
-                "quality, left_out, baselines, splice (one entry for each thing in the activation's place), splice_tokens, \
-                 decoder_similarity, sites (name, explained variance), site_shares (of each latent's decoder norm; several sites), \
-                 probing (tasks: accuracy by coding and k; perturbation; absorption), stability (cosines, mean_max_cosine, matched), \
-                 stability_by_chance",
-            ),
-            ("report", "object", "golgi.report"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.prompt/1",
-        about: "golgi sae prompt DIR --text T --json",
-        fields: &[
-            (
-                "features",
-                "object",
-                "tokens, pieces, active (latent, activation, attribution, by position), unexplained, target, foil, difference, \
-                 error_attribution",
-            ),
-            ("report", "object", "golgi.report"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.steer/1",
-        about: "golgi sae steer DIR --text T --latent CHANGE --json",
-        fields: &[("steered", "object", "edits, plain, steered, control, control_latents, kl, control_kl")],
-    },
-    Schema {
-        name: "golgi.sae.info/1",
-        about: "golgi sae info DIR --json",
-        fields: &[
-            ("folder", "text", "of the dictionary"),
-            (
-                "config",
-                "object",
-                "dictionary.json: architecture, inputs, outputs, latents, conventions, conversions, training",
-            ),
-            ("parameters", "number", "how many"),
-            ("bytes", "number", "of the weights on disk"),
-            ("skip", "truth", "whether it has a skip connection"),
-            ("decoder_lengths", "object", "of decoder rows: min, mean, max"),
-            ("thresholds", "object?", "of latents: min, mean, max"),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.import/1",
-        about: "golgi sae import PATH … --json",
-        fields: &[
-            ("path", "text", "as typed"),
-            ("format", "text", "the form it was read as"),
-            ("out", "text", "the folder that was written"),
-            (
-                "dictionaries",
-                "list",
-                "folder, summary, architecture, latents, inputs, outputs, model?, conversions (what was changed, in sentences)",
-            ),
-        ],
-    },
-    Schema {
-        name: "golgi.sae.export/1",
-        about: "golgi sae export DIR … --json",
-        fields: &[
-            ("dictionary", "text", "its folder"),
-            ("format", "text", "the form it was written in"),
-            ("out", "text", "the folder that was written"),
-            ("bytes", "number", "of its files"),
-            ("conversions", "list", "what was changed, in sentences"),
         ],
     },
     Schema {
@@ -447,10 +360,14 @@ pub const SCHEMAS: &[Schema] = &[
     },
 ];
 
+/// Every document that the program prints or writes.
+fn all() -> impl Iterator<Item = &'static Schema> {
+    SCHEMAS.iter().chain(sae::SCHEMAS)
+}
+
 pub fn run(work: &Work) -> anyhow::Result<Exit> {
     if work.out.json {
-        let schemas: Vec<Value> = SCHEMAS
-            .iter()
+        let schemas: Vec<Value> = all()
             .map(|schema| {
                 let fields: Vec<Value> = schema
                     .fields
@@ -467,7 +384,7 @@ pub fn run(work: &Work) -> anyhow::Result<Exit> {
         "With --json every command prints one document on standard output. Its field `schema` names its form and version;\nthe \
          version rises when a reader of the old form would be misled. A type with ? may be null.",
     )?;
-    for schema in SCHEMAS {
+    for schema in all() {
         work.out.heading(&format!("{}  {}", schema.name, schema.about))?;
         let mut table = Table::new().left("").left("").flexible("");
         for (name, kind, meaning) in schema.fields {
@@ -486,8 +403,8 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_versioned() {
-        let names: HashSet<&str> = SCHEMAS.iter().map(|schema| schema.name).collect();
-        assert_eq!(names.len(), SCHEMAS.len());
+        let names: HashSet<&str> = all().map(|schema| schema.name).collect();
+        assert_eq!(names.len(), all().count());
         assert!(names.iter().all(|name| name.starts_with("golgi.") && name.ends_with("/1")));
         assert!(names.contains(golgi_analysis::report::SCHEMA) && names.contains(crate::report::SCHEMA));
         assert!(names.contains(crate::report::UNITS_SCHEMA));

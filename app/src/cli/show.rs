@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr;
 use super::output::Output;
 use super::style::Style;
 use super::table::{Cell, Table, truncate};
-use crate::report::{Scale, bar, cell_text, is_numeric, number, one_line, signed_number, sparkline};
+use crate::report::{Scale, Scatter, bar, cell_text, is_numeric, number, one_line, signed_number, sparkline};
 
 /// Rows of a table that are printed; `--json` and `--out` have all of them.
 const MAX_ROWS: usize = 60;
@@ -98,6 +98,14 @@ fn figure(out: &Output, figure: &Figure) -> std::io::Result<()> {
             let cell =
                 |at: usize| Cell::new(labels.get(at).map(|label| one_line(label)).unwrap_or_default(), style(at));
             matrix(out, rows, columns, &cell)
+        }
+        Figure::Scatter { title, x, y, log_x, square, series, levels } => {
+            out.heading(&one_line(title))?;
+            let height = if *square { 28 } else { 18 };
+            out.text(&format!(
+                "{}\n",
+                Scatter::new((x, y), (*log_x, *square), series, levels).text(60, height).join("\n")
+            ))
         }
     }
 }

@@ -5,6 +5,7 @@ use golgi_analysis::units::page::{TokenEnds, UnitPage};
 
 use super::number::{number, signed_number};
 use super::scale::Scale;
+use super::scatter::Scatter;
 use super::text::{bar, cell, is_numeric, sparkline};
 use super::visible::{markdown as md, one_line};
 use super::{Document, Section};
@@ -117,6 +118,13 @@ fn figure_block(out: &mut String, figure: &Figure) {
             }
             *out += "```\n\n";
         }
+        Figure::Scatter { title, x, y, log_x, square, series, levels } => {
+            *out += &format!("### {}\n\n```text\n", md(title));
+            for line in Scatter::new((x, y), (*log_x, *square), series, levels).text(64, 18) {
+                *out += &format!("{}\n", line.replace('`', "'"));
+            }
+            *out += "```\n\n";
+        }
     }
 }
 
@@ -126,6 +134,7 @@ pub(super) fn figure_scale(figure: &Figure) -> Scale {
             Scale::new(values.iter().flatten().copied(), *signed)
         }
         Figure::Bars { values, signed, .. } => Scale::new(values.iter().copied().chain([0.0]), *signed),
+        Figure::Scatter { .. } => Scale::new([], false),
     }
 }
 

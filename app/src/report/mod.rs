@@ -21,6 +21,7 @@ mod json;
 mod markdown;
 mod number;
 mod scale;
+mod scatter;
 mod svg;
 mod text;
 mod visible;
@@ -34,6 +35,7 @@ pub use atlas::{UNITS_SCHEMA, UnitFormat, UnitReport, UnitReportError};
 pub use file::{FileError, OutFile, write};
 pub use number::{compact, count, number, percent, signed_number, spaced};
 pub use scale::Scale;
+pub(crate) use scatter::Scatter;
 pub(crate) use text::{bar, cell as cell_text, is_numeric, sparkline};
 pub use visible::{one_line, token};
 

@@ -1,4 +1,4 @@
-use golgi_analysis::report::{Fact, Figure, Provenance, Report, Table};
+use golgi_analysis::report::{Fact, Figure, Level, Provenance, Report, Series, Table};
 use golgi_analysis::units::page::{Measure, ScoredToken, TokenEnds, UnitKind, UnitPage};
 use golgi_data::unit::Unit;
 use serde_json::{Value, json};
@@ -16,6 +16,10 @@ fn provenance() -> Provenance {
         interventions: vec![NASTY.into()],
         ..Provenance::default()
     }
+}
+
+fn series(labels: Vec<String>) -> Series {
+    Series { name: NASTY.into(), points: vec![[0.0, 1.0], [2.0, -1.0]], labels, joined: true }
 }
 
 fn nasty_report() -> Report {
@@ -51,6 +55,15 @@ fn nasty_report() -> Report {
             signed: false,
         });
     }
+    report.figures.push(Figure::Scatter {
+        title: NASTY.into(),
+        x: NASTY.into(),
+        y: NASTY.into(),
+        log_x: false,
+        square: false,
+        series: vec![series(vec![NASTY.into(), "b".into()]), series(vec![])],
+        levels: vec![Level { name: NASTY.into(), y: 0.5 }],
+    });
     report.warnings.push(NASTY.into());
     report
 }

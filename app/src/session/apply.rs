@@ -53,6 +53,11 @@ impl Session {
                 self.dictionary.request = Some(request);
                 self.ask_backend(Command::Retry(ResultKind::Steering));
             }
+            Command::TrainToys(ref request) => {
+                self.toys.begin(request);
+                self.ask_backend(command);
+            }
+            Command::StopToys => self.ask_backend(command),
             Command::OpenAtlas(folder) => {
                 self.atlas = AtlasState { folder: Some(folder.clone()), ..AtlasState::default() };
                 self.atlas.open.begin();

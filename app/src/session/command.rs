@@ -14,6 +14,7 @@ use super::jobs::JobId;
 use super::notice::Notice;
 use super::results::ResultKind;
 use super::selection::Selection;
+use super::toys::ToyRequest;
 
 /// How the next token is chosen when the text is continued.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +69,10 @@ pub enum Command {
     AskForDictionary,
     /// Continues the text with changed latents of the open dictionary, beside a continuation without and a control.
     Steer(SteerRequest),
+    /// Trains toy models of superposition.
+    TrainToys(ToyRequest),
+    /// Stops training them.
+    StopToys,
     /// Opens a panel and brings it to the front.
     ShowPanel(&'static str),
     /// Asks for the folder of an atlas, in a dialog.

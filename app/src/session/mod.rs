@@ -29,6 +29,7 @@ pub mod script_export;
 pub mod selection;
 pub mod settings;
 pub mod text;
+pub mod toys;
 pub mod undo;
 
 mod apply;
@@ -54,6 +55,7 @@ use results::ResultKind;
 use runs::Runs;
 use selection::Selection;
 use settings::Settings;
+use toys::Toys;
 use undo::UndoStack;
 
 /// Everything behind the window.
@@ -72,6 +74,8 @@ pub struct Session {
     pub runs: Runs,
     /// The sparse dictionary that is open.
     pub dictionary: DictionaryState,
+    /// Toy models of superposition.
+    pub toys: Toys,
     /// What is running.
     pub jobs: Jobs,
     /// What there is to tell.
@@ -113,6 +117,7 @@ impl Session {
             build: None,
             runs: Runs::default(),
             dictionary: DictionaryState::default(),
+            toys: Toys::default(),
             jobs: Jobs::default(),
             notices: Notices::default(),
             recent: Recent::default(),

@@ -16,7 +16,9 @@ mod prompt;
 mod report;
 mod run;
 mod sae;
+mod sae_geometry;
 mod sae_train;
+mod superposition;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -14,4 +14,5 @@ mod prompt;
 mod runs;
 mod shell;
 mod stage;
+mod toys;
 mod unit;

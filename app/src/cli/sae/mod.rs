@@ -2,6 +2,7 @@
 
 mod eval;
 mod exchange;
+mod geometry;
 mod info;
 mod prompt;
 mod steer;
@@ -30,6 +31,8 @@ enum What {
     Eval(eval::Args),
     /// Show which latents a text makes active, and which of them explain its next token
     Prompt(prompt::Args),
+    /// Look at the geometry of the decoder: crystals, lobes and the galaxy, each beside its null
+    Geometry(Box<geometry::Args>),
     /// Generate with latents changed, beside a generation without and a control
     Steer(steer::Args),
     /// Show what a dictionary is: architecture, sites, conventions, where it comes from
@@ -48,6 +51,7 @@ pub fn run(work: &Work, args: Args) -> anyhow::Result<Exit> {
         What::Train(args) => train::run(work, &args),
         What::Eval(args) => eval::run(work, &args),
         What::Prompt(args) => prompt::run(work, args),
+        What::Geometry(args) => geometry::run(work, &args),
         What::Steer(args) => steer::run(work, args),
         What::Info { dir } => info::run(work, &dir),
         What::Import(args) => exchange::import(work, &args),

@@ -24,6 +24,7 @@ mod neurons;
 mod prompt;
 mod runs;
 mod steering;
+mod toys;
 mod unit;
 
 /// What a panel sees of the program while it draws a frame.
@@ -119,5 +120,6 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(runs::RunsPanel::default()),
         Box::new(features::FeaturesPanel::default()),
         Box::new(steering::SteeringPanel::default()),
+        Box::new(toys::ToysPanel::default()),
     ]
 }

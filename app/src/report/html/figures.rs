@@ -6,6 +6,7 @@ use super::parts::{minus, visible};
 use crate::report::markdown::figure_scale;
 use crate::report::number::{number, signed_number};
 use crate::report::scale::Scale;
+use crate::report::scatter::{COLORS, Scatter};
 use crate::report::svg::{self, sign_class};
 use crate::report::visible::{escape, token};
 
@@ -32,6 +33,23 @@ pub(super) fn figure(out: &mut String, figure: &Figure) {
                 grid(out, rows, columns, values, labels, &scale);
             }
             *out += "</div></figure>\n";
+        }
+        Figure::Scatter { title, x, y, log_x, square, series, levels } => {
+            let half =
+                if *square || series.iter().all(|one| one.points.len() <= 2 * HALF) { " class=\"half\"" } else { "" };
+            *out += &format!("<figure{half}><figcaption><h3>{}</h3>", escape(title));
+            if series.len() > 1 {
+                for (kind, one) in series.iter().enumerate() {
+                    *out += &format!(
+                        "<span class=\"legend\"><i class=\"dot c{}\"></i>{}</span>",
+                        kind % COLORS,
+                        escape(&token(&one.name))
+                    );
+                }
+            }
+            *out += "</figcaption>";
+            *out += &Scatter::new((x, y), (*log_x, *square), series, levels).svg();
+            *out += "</figure>\n";
         }
     }
 }

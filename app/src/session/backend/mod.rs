@@ -15,6 +15,7 @@ mod open;
 mod reader;
 mod runs;
 mod slot;
+mod toys;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -113,6 +114,7 @@ pub struct Backend {
     building: Option<build::Building>,
     follower: runs::Follower,
     librarian: dictionary::Librarian,
+    trainer: toys::Trainer,
 }
 
 #[derive(Default)]
@@ -147,6 +149,7 @@ impl Backend {
             building: None,
             follower: runs::Follower::default(),
             librarian: dictionary::Librarian::default(),
+            trainer: toys::Trainer::default(),
         }
     }
 
@@ -165,6 +168,8 @@ impl Backend {
             Command::BuildAtlas(request) => self.build(session, request, false),
             Command::PauseBuild => self.pause_build(),
             Command::OpenDictionary(folder) => self.open_dictionary(folder),
+            Command::TrainToys(request) => self.train_toys(session, request),
+            Command::StopToys => self.stop_toys(),
             _ => {}
         }
     }
@@ -178,6 +183,7 @@ impl Backend {
         self.update_atlas(session);
         self.update_runs(session);
         self.update_dictionary(session);
+        self.update_toys(session);
         self.update_results(session);
     }
 
