@@ -104,7 +104,9 @@ pub fn explain(
         }
     }
     let resumed = done.len();
-    let mut writer = ExplanationWriter::open(atlas.folder(), |one| !same(one) || (resume && one.settings == settings))?;
+    // Opened for the first record, so that nothing is replaced by a run that fails before.
+    let mut writer: Option<ExplanationWriter> = None;
+    let keep = |one: &Explanation| !same(one) || (resume && one.settings == settings);
     let contexts = match (options.scores.contains(&Score::Intervention), parties.model) {
         (true, Some(_)) => Some(gather::tokens(atlas)?),
         _ => None,
@@ -144,6 +146,10 @@ pub fn explain(
                 Err(error) => return Err(error),
             };
             record.settings.clone_from(&settings);
+            let writer = match &mut writer {
+                Some(writer) => writer,
+                none => none.insert(ExplanationWriter::open(atlas.folder(), &keep)?),
+            };
             writer.append(&record)?;
             done.insert(first + at, record);
             ctx.advance(1);
