@@ -66,7 +66,8 @@ fn dense_step(m: u32, k: u32, rows: &[f32]) -> f64 {
     first.step(rows, None).expect("a step");
     let settings = settings(m, k);
     let mut dense = Dense::new(first.parameters()).expect("tensors");
-    let x = Tensor::from_slice(rows).view([BATCH as i64, D as i64]) * f64::from(first.scale().expect("set by the first step").inputs[0]);
+    let x = Tensor::from_slice(rows).view([BATCH as i64, D as i64])
+        * f64::from(first.scale().expect("set by the first step").inputs[0]);
     let (beta1, beta2) = (f64::from(settings.adam.beta1), f64::from(settings.adam.beta2));
     let zeros = |dense: &mut Dense| dense.leaves_mut().into_iter().map(|leaf| leaf.zeros_like()).collect::<Vec<_>>();
     let (mut moments, mut squares) = (zeros(&mut dense), zeros(&mut dense));
