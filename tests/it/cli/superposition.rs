@@ -27,7 +27,7 @@ fn a_pentagon_is_printed_and_written() {
 #[test]
 fn the_phase_diagram_has_its_three_regions() {
     let golgi = Golgi::new();
-    let phase = ["superposition", "phase", "--cells", "6", "--fits", "3", "--out", "a.md"];
+    let phase = ["superposition", "phase", "--cells", "6", "--fits", "10", "--out", "a.md"];
     let document = golgi.json("golgi.superposition/1", &phase);
     let cells = document["parts"][0]["result"]["cells"].as_array().unwrap();
     let fate = |importance: usize, density: usize| cells[importance * 6 + density]["fate"].as_str().unwrap();
