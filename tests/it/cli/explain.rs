@@ -101,10 +101,10 @@ fn the_atlas_s_own_model_gives_more_contexts_and_takes_interventions() {
     assert!(records[0]["evidence"].as_str().unwrap().contains("more contexts"), "{}", records[0]);
     // Weights that the atlas was not made with are refused.
     let other = golgi.worded("gpt2");
-    assert!(golgi.fails(&[&all[..], &["--model", &other]].concat()).contains("weights"));
+    assert!(golgi.fails(&[&all[..], &["--model", &other, "--quiet"]].concat()).contains("weights"));
     // A model that runs here reads and writes; this one's context is too short for the task, which is said and not a crash.
     let by = format!("local:{model}");
-    let short = golgi.fails(&["explain", "atlas", "--units", "L0N0,L0N1", "--by", &by]);
+    let short = golgi.fails(&["explain", "atlas", "--units", "L0N0,L0N1", "--by", &by, "--quiet"]);
     assert!(short.contains("context"), "{short}");
     // The tiny model of this kind cannot embed.
     let causal = golgi.fails(&["explain", "search", "atlas", "cats", "--embedder", &model]);
