@@ -89,7 +89,7 @@ fn what_cannot_be_measured_is_explained() {
     fs::write(golgi.path("words.tsv"), "a\tone\ttwo\na\tx\ty\nb\tx\ty\nb\tone\ttwo\n").unwrap();
     fs::write(golgi.path("bad.tsv"), "a\tone\n").unwrap();
     fs::write(golgi.path("far.tsv"), "a\t#1\t#2\na\t#3\t#99\nb\t#1\t#3\nb\t#2\t#4\n").unwrap();
-    assert!(fails(&["--no-model", "--pairs", "words.tsv"]).contains("leave --no-model away"));
+    assert!(fails(&["--no-model", "--pairs", "words.tsv"]).contains("Leave --no-model away"));
     assert!(fails(&["--pairs", "bad.tsv"]).contains("divided by tabs"));
     assert!(fails(&["--no-model", "--pairs", "far.tsv"]).contains("there is no latent #99"));
     assert!(fails(&["--pairs", "nowhere.tsv"]).contains("cannot read nowhere.tsv"));

@@ -190,8 +190,8 @@ fn a_cross_layer_transcoder_is_trained_by_flags() {
     assert!((0..24).any(|latent| dictionary.writes(latent)[width..].iter().any(|value| *value != 0.0)));
     assert!(golgi.ok(&["sae", "info", "run"]).out.contains("cross-layer transcoder"));
     let odd = golgi
-        .fails(&[&args[..], &more.replace("48", "49").replace("run", "odd").split(' ').collect::<Vec<_>>()].concat());
-    assert!(odd.contains("shared evenly"), "{odd}");
+        .run(&[&args[..], &more.replace("48", "49").replace("run", "odd").split(' ').collect::<Vec<_>>()].concat());
+    assert!(odd.code == 2 && odd.err.contains("shared evenly") && !golgi.path("odd").exists(), "{}", odd.err);
 }
 
 #[test]
@@ -221,7 +221,8 @@ fn few_latents_tell_the_language_of_a_labelled_corpus() {
         let found: Vec<&str> =
             task["accuracy"].as_array().unwrap().iter().map(|one| one[0].as_str().unwrap()).collect();
         assert_eq!(found, names);
-        assert!(task["accuracy"][0][1][0].as_f64().unwrap() > 0.9 && task["dense"].as_f64().unwrap() > 0.9, "{task}");
+        // Several latents share the words of a language: with five of them it is told.
+        assert!(task["accuracy"][0][1][2].as_f64().unwrap() > 0.9 && task["dense"].as_f64().unwrap() > 0.9, "{task}");
     }
     let perturbation = evaluation["probing"]["perturbation"].as_array().unwrap();
     assert!(perturbation.iter().any(|one| one["name"] == "dictionary" && one["removed"] == 5), "{perturbation:?}");

@@ -120,8 +120,10 @@ fn keys_undo_redo_move_the_token_and_show_help() {
 
     press(&mut harness, Modifiers::NONE, Key::F1);
     harness.get_by_label("Run the text now");
+    // The list finds its size.
+    harness.run_steps(6);
     harness.get_by_label("Close the list of shortcuts").click();
-    harness.run_steps(3);
+    harness.run_steps(6);
     assert!(harness.query_by_label("Close the list of shortcuts").is_none());
 }
 

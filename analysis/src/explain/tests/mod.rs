@@ -85,7 +85,9 @@ fn planted_roles_are_described_and_score_high_where_noise_does_not() {
         }
         for score in ["detection", "fuzzing"] {
             let value = part(record, score, "score").unwrap();
-            assert!(value >= if family == "positional" { 0.7 } else { 0.9 }, "{score} {value} {about}");
+            // Examples of a positional unit lie near the beginning, and so do those it is told from: it has to beat its null.
+            let chance = part(record, score, "null").unwrap_or(0.5);
+            assert!(value >= if family == "positional" { chance + 0.1 } else { 0.9 }, "{score} {value} {about}");
         }
         assert!(part(record, "observational", "score").unwrap() >= 0.85, "{about}");
         let strength = part(record, "simulation", "score").unwrap();

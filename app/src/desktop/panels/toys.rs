@@ -108,11 +108,13 @@ impl ToysPanel {
         match self.page {
             Page::Phase => {
                 let name = |hidden| if hidden == 1 { "2 features, 1 dimension" } else { "3 features, 2 dimensions" };
-                ComboBox::from_id_salt("sizes").selected_text(name(self.phase.hidden)).show_ui(ui, |ui| {
+                let combo = ComboBox::from_id_salt("sizes").selected_text(name(self.phase.hidden));
+                let combo = combo.show_ui(ui, |ui| {
                     for hidden in [1, 2] {
                         ui.selectable_value(&mut self.phase.hidden, hidden, name(hidden));
                     }
                 });
+                combo.response.accessible_name("Features and dimensions");
                 number(ui, "cells", &mut self.phase.cells, 4, 40);
                 number(ui, "fits", &mut self.phase.fits, 2, 30);
             }
