@@ -121,7 +121,7 @@ fn figure_block(out: &mut String, figure: &Figure) {
         Figure::Scatter { title, x, y, log_x, square, series, levels } => {
             *out += &format!("### {}\n\n```text\n", md(title));
             for line in Scatter::new((x, y), (*log_x, *square), series, levels).text(64, 18) {
-                *out += &format!("{}\n", line.replace('`', "'"));
+                *out += &format!("{}\n", line.replace('`', "'").replace('<', "‹"));
             }
             *out += "```\n\n";
         }
