@@ -148,7 +148,7 @@ pub fn explain(
             record.settings.clone_from(&settings);
             let writer = match &mut writer {
                 Some(writer) => writer,
-                none => none.insert(ExplanationWriter::open(atlas.folder(), &keep)?),
+                none => none.insert(ExplanationWriter::open(atlas.folder(), keep)?),
             };
             writer.append(&record)?;
             done.insert(first + at, record);
