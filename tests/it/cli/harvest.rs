@@ -43,19 +43,20 @@ fn a_harvest_that_is_killed_at_any_instant_ends_with_the_same_bytes() {
     golgi.ok(&[line("whole"), vec!["--resume"]].concat());
     let startup = start.elapsed();
     let shard = whole.saturating_sub(startup).div_f64(shards as f64);
+    let folder = golgi.path("killed");
     let (mut random, mut killed, mut interrupted) = (Random::new(), 0, 0);
     for instant in 0..20 {
-        let folder = golgi.path("killed");
         let there = || fs::read_dir(folder.join("shards")).map_or(0, Iterator::count);
-        // Every fourth kill comes at any instant of the run's beginning, the others while shards are written, from the first to
-        // the last.
+        // Every fourth kill comes at any instant of the run's beginning, the others while shards are written.
         let (enough, pause) = match instant % 4 {
             0 => (0, startup.mul_f64(random.next())),
-            _ => (instant * shards / 20, shard.mul_f64(random.next())),
+            further => (there() + further, shard.mul_f64(random.next())),
         };
         killed += usize::from(golgi.kill(&args, || there() >= enough, pause));
-        let manifest = Store::manifest_of(&folder);
-        interrupted += usize::from(manifest.is_ok_and(|manifest| !manifest.is_complete()));
+        match Store::manifest_of(&folder) {
+            Ok(manifest) if manifest.is_complete() => fs::remove_dir_all(&folder).unwrap(),
+            manifest => interrupted += usize::from(manifest.is_ok()),
+        }
     }
     golgi.ok(&args);
     assert!(killed >= 15, "only {killed} of 20 runs were still going on when they were to be killed");

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use golgi_data::dictionary::Dictionary;
 
 use super::Golgi;
+use super::broken_off::{Random, files};
 
 fn ready() -> Golgi {
     let golgi = Golgi::new();
@@ -25,20 +24,6 @@ const FLAGS: &str = "sae train gpt2 --corpus corpus.jsonl --site blocks.1.hook_r
 
 fn line<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     FLAGS.split_whitespace().chain(["--out", out]).chain(more.iter().copied()).collect()
-}
-
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if path.is_dir() {
-            found.extend(files(&path).into_iter().map(|(inner, bytes)| (format!("{name}/{inner}"), bytes)));
-        } else {
-            found.insert(name, fs::read(path).unwrap());
-        }
-    }
-    found
 }
 
 #[test]
@@ -243,15 +228,16 @@ fn training_that_is_killed_ends_with_the_same_bytes() {
     assert!(files(&golgi.path("first")) == expected);
     assert_eq!(expected.keys().filter(|name| name.ends_with("weights.safetensors")).count(), 2);
     let args = line("killed", &["--resume"]);
+    let checkpoints = ["top_k", "jump_relu"].map(|name| golgi.path("killed").join(name).join("checkpoint.safetensors"));
+    let written = || checkpoints.each_ref().map(|path| fs::metadata(path).and_then(|about| about.modified()).ok());
     let mut interrupted = 0;
-    for instant in [0.2, 0.5, 0.35, 0.7, 0.6] {
-        let mut child = golgi.command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        std::thread::sleep(usual.mul_f64(instant).max(Duration::from_millis(5)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let unfinished =
-            ["top_k", "jump_relu"].map(|name| golgi.path("killed").join(name).join("checkpoint.safetensors"));
-        interrupted += usize::from(unfinished.iter().any(|path| path.exists()));
+    // By turns at any instant of the run's beginning and soon after a checkpoint, with training behind it and before it.
+    let mut random = Random::new();
+    for instant in 0..6 {
+        let before = written();
+        let reached = || instant % 2 == 0 || written() != before;
+        let pause = if instant % 2 == 0 { usual.mul_f64(0.3 * random.next()) } else { Duration::from_millis(instant) };
+        interrupted += usize::from(golgi.kill(&args, reached, pause) && instant % 2 == 1);
     }
     golgi.ok(&args);
     let found = files(&golgi.path("killed"));
