@@ -161,12 +161,7 @@ impl Tap for Splice<'_> {
             SaeError::Probe(error) => error,
             other => ProbeError::Trace(other.to_string()),
         })?;
-        for (index, (out, row)) in out.chunks_mut(width).zip(rows.chunks(width)).enumerate() {
-            let first = self.offset == 0 && index as i64 % pos.max(1) == 0;
-            if !self.domain.covers(first, row) {
-                out.copy_from_slice(row);
-            }
-        }
+        self.domain.keep_others(&mut out, &rows, width, pos as usize, self.offset == 0);
         Ok(Tensor::f_from_slice(&out)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?)
     }
 }

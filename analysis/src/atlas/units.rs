@@ -16,6 +16,7 @@ use super::examples::BAND_EDGES;
 use super::lanes::{ABSOLUTE, LANES, Row, SIGNED};
 use super::plan::Plan;
 use super::subject::Subject;
+use super::weights::has_vectors;
 use super::{BuildError, BuildOptions};
 use crate::direct::plain;
 use crate::distribution::floats;
@@ -110,7 +111,7 @@ impl Group {
             UnitKind::Head | UnitKind::Residual => Some(vec![1.0; about.count as usize]),
         };
         let magnitude = if scale.is_some() { ABSOLUTE } else { SIGNED };
-        let (count, triggers) = (about.count as usize, has_triggers(about.kind));
+        let (count, triggers) = (about.count as usize, has_vectors(about.kind));
         let blocks = (0..count)
             .step_by(LANES)
             .map(|first| Block::new(plan, options.bins, (first, LANES.min(count - first)), magnitude, triggers));
@@ -221,11 +222,6 @@ impl Units {
     pub fn transfer(&mut self, channel: &mut Channel) -> std::io::Result<()> {
         self.groups.iter_mut().flat_map(|group| &mut group.blocks).try_for_each(|block| block.transfer(channel))
     }
-}
-
-/// Whether n-grams at which such units fire are looked for.
-pub(super) fn has_triggers(kind: UnitKind) -> bool {
-    matches!(kind, UnitKind::Neuron | UnitKind::Latent)
 }
 
 /// In words, when a unit counts as active.

@@ -47,7 +47,7 @@ pub(super) struct Vectors {
     pub ends: Vec<[Vec<Logit>; 2]>,
 }
 
-/// Whether such units read and write along one direction each.
+/// Whether such units read and write along one direction each. Of those, n-grams at which they fire are looked for too.
 pub(super) fn has_vectors(kind: UnitKind) -> bool {
     matches!(kind, UnitKind::Neuron | UnitKind::Latent)
 }

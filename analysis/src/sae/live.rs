@@ -53,17 +53,7 @@ impl<'a> ModelRows<'a> {
 impl Producer for ModelRows<'_> {
     fn origin(&self) -> Result<Origin, SaeError> {
         let manifest = self.plan.manifest();
-        let text = serde_json::to_string(&(manifest, self.batch_tokens));
-        let text = text.map_err(|error| SaeError::Settings(error.to_string()))?;
-        Ok(Origin {
-            model: manifest.origin.model.clone(),
-            model_digest: manifest.origin.model_digest.clone(),
-            corpus: manifest.origin.corpus.clone(),
-            context: manifest.contexts.len as u32,
-            skips_first: manifest.contexts.bos.is_some(),
-            digest: blake3::hash(text.as_bytes()).to_hex().to_string(),
-            rows: manifest.contexts.tokens,
-        })
+        Origin::new(manifest, &(manifest, self.batch_tokens), manifest.contexts.tokens)
     }
 
     fn parts(&self) -> &[Part] {

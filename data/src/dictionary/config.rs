@@ -165,6 +165,16 @@ impl Domain {
         let square = || row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>();
         !(first && self.skip_first) && self.max_norm.is_none_or(|bound| square() <= f64::from(bound).powi(2))
     }
+
+    /// Puts the rows that it does not cover back into `changed`, as they are in `rows`: both `[sequences · positions, width]`.
+    /// `begins`: whether position 0 is the first of each context, and not one behind others in a cache.
+    pub fn keep_others(&self, changed: &mut [f32], rows: &[f32], width: usize, positions: usize, begins: bool) {
+        for (index, (changed, row)) in changed.chunks_mut(width).zip(rows.chunks(width)).enumerate() {
+            if !self.covers(begins && index % positions.max(1) == 0, row) {
+                changed.copy_from_slice(row);
+            }
+        }
+    }
 }
 
 impl Config {

@@ -61,12 +61,7 @@ impl Tap for Replace<'_> {
         };
         let tokens = (shape[0] * shape[1]).max(1) as usize;
         let width = (rows.len() / tokens).max(1);
-        for (index, (out, row)) in out.chunks_mut(width).zip(rows.chunks(width)).enumerate() {
-            let first = self.first && index as i64 % shape[1].max(1) == 0;
-            if !self.domain.covers(first, row) {
-                out.copy_from_slice(row);
-            }
-        }
+        self.domain.keep_others(&mut out, &rows, width, shape[1] as usize, self.first);
         Ok(Tensor::f_from_slice(&out)?.f_view(shape.as_slice())?.f_to_kind(kind)?.f_to_device(device)?)
     }
 }

@@ -12,12 +12,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use golgi_data::context::RunContext;
+use golgi_data::dictionary::Part;
 use serde::{Deserialize, Serialize};
 
 use super::running::Running;
 use super::source::Source;
 use super::trainer::StepReport;
 use crate::SaeError;
+use crate::layout::Wiring;
 use crate::settings::Settings;
 
 /// The schema of `run.json`.
@@ -46,6 +48,27 @@ pub struct Job {
     /// A cross-layer transcoder: latents in as many groups as sites; group l reads input l and writes outputs l and later.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cross_layer: bool,
+}
+
+impl Job {
+    /// What the dictionary is wired to; `parts` knows the widths of sites.
+    ///
+    /// # Errors
+    /// As `parts`.
+    pub(super) fn wiring(&self, parts: impl Fn(&[String]) -> Result<Vec<Part>, SaeError>) -> Result<Wiring, SaeError> {
+        let outputs = if self.outputs.is_empty() { None } else { Some(parts(&self.outputs)?) };
+        Ok(Wiring { inputs: parts(&self.inputs)?, outputs, skips: self.skips, cross_layer: self.cross_layer })
+    }
+
+    /// Refuses what is not possible at any width of its sites.
+    ///
+    /// # Errors
+    /// What is wrong first.
+    pub fn check(&self) -> Result<(), SaeError> {
+        let of_any_width =
+            |sites: &[String]| Ok(sites.iter().map(|site| Part { site: site.clone(), width: 1 }).collect());
+        self.wiring(of_any_width)?.check(self.settings.latents)
+    }
 }
 
 /// How a run goes about.

@@ -12,7 +12,6 @@ use super::run::{DENSITY_BINS, HISTORY, Job, Record, RunFile, RunOptions, write_
 use super::source::{Batches, Source};
 use super::trainer::{StepReport, Trainer};
 use crate::SaeError;
-use crate::layout::Wiring;
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
 /// The loss must be this many times the recent mean to count as a spike.
@@ -50,9 +49,7 @@ impl<'a> Running<'a> {
         folder: PathBuf,
         resume: bool,
     ) -> Result<Running<'a>, SaeError> {
-        let outputs = if job.outputs.is_empty() { None } else { Some(source.parts(&job.outputs)?) };
-        let wiring =
-            Wiring { inputs: source.parts(&job.inputs)?, outputs, skips: job.skips, cross_layer: job.cross_layer };
+        let wiring = job.wiring(|sites| source.parts(sites))?;
         let mut trainer = Trainer::wired(job.settings.clone(), &wiring)?;
         let rows = source.batches(job)?;
         let origin = source.origin()?;

@@ -1,6 +1,8 @@
 //! Where rows come from.
 
 use golgi_data::dictionary::Part;
+use golgi_data::store::Manifest as StoreManifest;
+use serde::Serialize;
 
 use super::run::Job;
 use crate::SaeError;
@@ -22,6 +24,25 @@ pub struct Origin {
     pub digest: String,
     /// Rows of an epoch.
     pub rows: u64,
+}
+
+impl Origin {
+    /// What a store with this manifest, or the plan of one, is computed of. `order` is all that decides which rows come in which order.
+    ///
+    /// # Errors
+    /// If `order` cannot be put into words.
+    pub fn new(manifest: &StoreManifest, order: &impl Serialize, rows: u64) -> Result<Origin, SaeError> {
+        let order = serde_json::to_vec(order).map_err(|error| SaeError::Settings(error.to_string()))?;
+        Ok(Origin {
+            model: manifest.origin.model.clone(),
+            model_digest: manifest.origin.model_digest.clone(),
+            corpus: manifest.origin.corpus.clone(),
+            context: manifest.contexts.len as u32,
+            skips_first: manifest.contexts.bos.is_some(),
+            digest: blake3::hash(&order).to_hex().to_string(),
+            rows,
+        })
+    }
 }
 
 /// Where rows come from.

@@ -149,17 +149,7 @@ impl Batches for StoreRows<'_> {
 
 impl Source for Store {
     fn origin(&self) -> Result<Origin, SaeError> {
-        let manifest = self.manifest();
-        let digest = serde_json::to_vec(manifest).map_err(|error| SaeError::Settings(error.to_string()))?;
-        Ok(Origin {
-            model: manifest.origin.model.clone(),
-            model_digest: manifest.origin.model_digest.clone(),
-            corpus: manifest.origin.corpus.clone(),
-            context: manifest.contexts.len as u32,
-            skips_first: manifest.contexts.bos.is_some(),
-            digest: blake3::hash(&digest).to_hex().to_string(),
-            rows: usable_rows(self),
-        })
+        Origin::new(self.manifest(), self.manifest(), usable_rows(self))
     }
 
     fn parts(&self, sites: &[String]) -> Result<Vec<Part>, SaeError> {

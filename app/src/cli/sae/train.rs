@@ -200,13 +200,7 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let script = script(work, args)?;
     // Impossible settings are refused before any work; those that need the width, when it is known.
     let jobs = script.jobs(work.global.seed())?;
-    for job in jobs.iter().filter(|job| job.cross_layer) {
-        let (latents, sites) = (job.settings.latents, job.inputs.len().max(1));
-        if !(latents as usize).is_multiple_of(sites) {
-            let text = format!("{latents} latents cannot be shared evenly among {sites} layers; choose a multiple");
-            return Err(failure(text));
-        }
-    }
+    jobs.iter().try_for_each(Job::check)?;
     if !args.resume && args.out.join(golgi_sae::train::RUN).exists() {
         return Err(failure(format!(
             "there is a run in {} already; go on with --resume, or choose another folder",
