@@ -121,6 +121,9 @@ pub enum ProbeError {
     /// A probe script says something impossible.
     #[error("the probe script is not usable: {0}")]
     Script(String),
+    /// An image that the network cannot be shown.
+    #[error("the image cannot be shown to the network: {0}")]
+    Image(String),
     /// Reading or writing a file failed.
     #[error("`{path}` could not be {action}: {cause}")]
     File {

@@ -37,6 +37,7 @@ pub mod script;
 pub mod tap;
 mod trace;
 pub mod transformer;
+pub mod vision;
 
 pub use batch::Batch;
 pub use device::DeviceChoice;

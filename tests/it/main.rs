@@ -7,3 +7,4 @@ mod parity;
 mod real_models;
 mod scripts;
 mod taps;
+mod vision;

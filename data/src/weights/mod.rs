@@ -190,6 +190,14 @@ impl Weights {
         self.gguf.as_ref()
     }
 
+    /// The shape of a tensor.
+    ///
+    /// # Errors
+    /// If there is none of that name; the message says which come close.
+    pub fn shape(&self, name: &str) -> Result<&[usize], WeightsError> {
+        Ok(&self.entry(name)?.info.shape)
+    }
+
     /// The files with tensors, sorted by name: one, or the shards.
     pub fn files(&self) -> &[PathBuf] {
         &self.files

@@ -51,6 +51,15 @@ impl<'a> Loader<'a> {
         self.weights.info(&format!("{}{name}", self.prefix)).is_some()
     }
 
+    /// The shape that a tensor has in the file.
+    ///
+    /// # Errors
+    /// If it is missing.
+    pub fn shape(&self, name: &str) -> Result<Vec<usize>> {
+        let name = format!("{}{name}", self.prefix);
+        Ok(self.weights.shape(&name)?.to_vec())
+    }
+
     /// A tensor of exactly this shape.
     ///
     /// # Errors

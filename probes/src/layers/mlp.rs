@@ -21,6 +21,10 @@ pub enum Activation {
     GeluTanh,
     /// `x σ(1.702 x)`.
     QuickGelu,
+    /// `min(max(x, 0), 6)`.
+    Relu6,
+    /// `σ(x)`.
+    Sigmoid,
 }
 
 impl Activation {
@@ -38,8 +42,9 @@ impl Activation {
             "gelu" => Ok(Activation::Gelu),
             "gelu_new" | "gelu_fast" | "gelu_pytorch_tanh" => Ok(Activation::GeluTanh),
             "quick_gelu" => Ok(Activation::QuickGelu),
+            "relu6" => Ok(Activation::Relu6),
             other => Err(ProbeError::Config(format!(
-                "the activation function `{other}` is not supported; relu, silu, gelu, gelu_new and quick_gelu are"
+                "the activation function `{other}` is not supported; relu, relu6, silu, gelu, gelu_new and quick_gelu are"
             ))),
         }
     }
@@ -52,6 +57,8 @@ impl Activation {
             Activation::Gelu => "gelu",
             Activation::GeluTanh => "gelu (tanh)",
             Activation::QuickGelu => "quick gelu",
+            Activation::Relu6 => "relu6",
+            Activation::Sigmoid => "sigmoid",
         }
     }
 
@@ -63,6 +70,8 @@ impl Activation {
             Activation::Gelu => x.f_gelu("none")?,
             Activation::GeluTanh => x.f_gelu("tanh")?,
             Activation::QuickGelu => x.f_mul(&x.f_mul_scalar(1.702)?.f_sigmoid()?)?,
+            Activation::Relu6 => x.f_clamp(0.0, 6.0)?,
+            Activation::Sigmoid => x.f_sigmoid()?,
         })
     }
 }

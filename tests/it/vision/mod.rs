@@ -1,0 +1,5 @@
+//! Convolutional networks.
+
+mod formula;
+mod gradients;
+mod parity;
