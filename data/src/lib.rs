@@ -8,6 +8,7 @@ pub mod corpus;
 pub mod dictionary;
 pub mod endpoint;
 pub mod hub;
+pub mod images;
 pub mod models;
 pub mod site;
 pub mod store;

@@ -1,13 +1,17 @@
-//! The starter corpus, assembled from Debian packages.
+//! The starter corpus and images, assembled from packages.
 
 use golgi_fetch::starter;
 
 use crate::host::Host;
 
-/// Sees to it that the starter corpus is there. Everything else works without it, so that a failure is only said.
+/// Sees to it that the starter corpus and images are there. Everything else works without them, so that a failure is only
+/// said.
 pub fn ensure(host: &Host) {
-    match starter::ensure(&host.home, &mut |step| eprintln!("{step}")) {
-        Ok(_) => {}
-        Err(error) => eprintln!("note: {error}"),
+    let mut say = |step: &str| eprintln!("{step}");
+    if let Err(error) = starter::ensure(&host.home, &mut say) {
+        eprintln!("note: {error}");
+    }
+    if let Err(error) = starter::images::ensure(&host.home, &mut say) {
+        eprintln!("note: the starter images could not be assembled: {error}");
     }
 }

@@ -69,7 +69,11 @@ impl Split {
     /// assert_eq!(Split::of("the same text"), Split::of("the same text"));
     /// ```
     pub fn of(text: &str) -> Split {
-        let hash = blake3::hash(text.as_bytes());
+        Split::of_hash(&blake3::hash(text.as_bytes()))
+    }
+
+    /// The split of any content, by its BLAKE3 as in [`Split::of`].
+    pub fn of_hash(hash: &blake3::Hash) -> Split {
         let first = hash.as_bytes().first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         match first % 100 {
             0..60 => Split::Explore,

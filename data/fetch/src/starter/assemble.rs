@@ -160,7 +160,7 @@ fn read(file: &Path, add: &mut dyn FnMut(&str, &str)) -> Result<(), StarterError
 }
 
 /// All files under a folder, by name; links to folders are not followed.
-fn files(folder: &Path, depth: u32) -> Result<Vec<PathBuf>, StarterError> {
+pub(super) fn files(folder: &Path, depth: u32) -> Result<Vec<PathBuf>, StarterError> {
     let mut found = Vec::new();
     for entry in apt::sorted(folder)? {
         let meta = fs::symlink_metadata(&entry).map_err(io("read", &entry))?;

@@ -15,6 +15,7 @@
 mod apt;
 mod assemble;
 mod clean;
+pub mod images;
 mod parts;
 mod roff;
 mod write;
@@ -41,19 +42,21 @@ const LEAST_LANGUAGES: usize = 8;
 pub enum StarterError {
     /// No apt on this machine.
     #[error(
-        "the starter corpus is assembled from Debian packages with apt-get, apt-cache, dpkg-deb and gzip, and {missing} is not \
-         on this machine; copy {} from a Debian or Ubuntu machine where `cargo xtask setup` was run, or use a corpus of your \
+        "what Golgi starts with is assembled from Debian packages with apt-get, apt-cache, dpkg-deb and gzip, and {missing} is \
+         not on this machine; copy {} from a Debian or Ubuntu machine where `cargo xtask setup` was run, or use data of your \
          own",
         folder.display()
     )]
     NoApt {
         /// The first program that is not there.
         missing: &'static str,
-        /// Where the corpus belongs.
+        /// Where it belongs.
         folder: PathBuf,
     },
     /// A program failed.
-    #[error("`{program}` failed while the starter corpus was assembled ({cause}); mend that and run the command again")]
+    #[error(
+        "`{program}` failed while what Golgi starts with was assembled ({cause}); mend that and run the command again"
+    )]
     Program {
         /// What was run.
         program: String,
@@ -74,6 +77,9 @@ pub enum StarterError {
         /// Packages without a candidate.
         missing: String,
     },
+    /// A Python package could not be fetched or unpacked.
+    #[error(transparent)]
+    Fetch(#[from] crate::FetchError),
     /// A file could not be read or written.
     #[error("cannot {action} {} ({cause}); mend that and run the command again", path.display())]
     Io {
@@ -135,28 +141,35 @@ pub fn ensure(home: &Path, say: &mut dyn FnMut(&str)) -> Result<Summary, Starter
     if let Some(summary) = installed(home) {
         return Ok(summary);
     }
-    let target = folder(home);
-    apt::check_programs(&target)?;
-    let parent = home.join("corpora");
-    fs::create_dir_all(&parent).map_err(io("create", &parent))?;
+    apt::check_programs(&folder(home))?;
+    make_once(&home.join("corpora"), &|| installed(home), |work| assemble::assemble(work, say))
+}
+
+/// Lets `make` fill `work/starter`, which becomes `parent/starter`; a second program waits and finds it made.
+fn make_once<T>(
+    parent: &Path,
+    installed: &dyn Fn() -> Option<T>,
+    make: impl FnOnce(&Path) -> Result<T, StarterError>,
+) -> Result<T, StarterError> {
+    fs::create_dir_all(parent).map_err(io("create", parent))?;
     let lock_path = parent.join("starter.lock");
     let lock = fs::File::create(&lock_path).map_err(io("create", &lock_path))?;
     // On a file system without locks two of these do the same work twice; the rename decides.
     let _ = lock.lock();
-    if let Some(summary) = installed(home) {
-        return Ok(summary);
+    if let Some(found) = installed() {
+        return Ok(found);
     }
     let work = parent.join(".starter.new");
     remove(&work)?;
-    let made = assemble::assemble(&work, say);
-    let summary = made.and_then(|summary| {
+    let made = make(&work).and_then(|made| {
+        let target = parent.join("starter");
         remove(&target)?;
         fs::rename(work.join("starter"), &target).map_err(io("create", &target))?;
-        Ok(summary)
+        Ok(made)
     });
     // What stays behind is removed by the next run.
     let _ = fs::remove_dir_all(&work);
-    summary
+    made
 }
 
 fn remove(folder: &Path) -> Result<(), StarterError> {

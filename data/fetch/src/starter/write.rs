@@ -55,7 +55,8 @@ pub(super) fn recorded<'a>(sources: &'a str, name: &str) -> Option<&'a str> {
     line.split('"').next()
 }
 
-fn quote(text: &str) -> String {
+/// A JSON string.
+pub(super) fn quote(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for c in text.chars() {
