@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::resample::{Taps, taps};
+use super::resample::{Taps, resample, taps};
 use super::{ImageError, Interpolation, Picture};
 
 /// The largest side of a model's input, in pixels.
@@ -156,30 +156,13 @@ impl Preprocess {
     pub fn apply(&self, picture: &Picture) -> Vec<f32> {
         let size = self.input_size();
         let [columns, rows] = self.axes(picture);
-        let first = columns.iter().map(|tap| tap.start).min().unwrap_or(0);
-        let end = columns.iter().map(|tap| tap.start + tap.weights.len()).max().unwrap_or(0);
-        let stride = picture.width() as usize * 3;
-        let mut row = vec![0.0; (end - first) * 3];
+        let PreprocessSettings { scale, mean, std, .. } = self.0;
         let mut out = vec![0.0; 3 * size * size];
-        for (y, tap) in rows.iter().enumerate() {
-            row.fill(0.0);
-            for (k, weight) in tap.weights.iter().enumerate() {
-                let start = (tap.start + k) * stride;
-                let values = &picture.rgb()[start + first * 3..start + end * 3];
-                row.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * f32::from(*value));
+        resample(picture, &columns, &rows, |x, y, values| {
+            for (channel, value) in values.into_iter().enumerate() {
+                out[(channel * size + y) * size + x] = (value * scale - mean[channel]) / std[channel];
             }
-            for (x, tap) in columns.iter().enumerate() {
-                let mut sums = [0.0; 3];
-                let start = (tap.start - first) * 3;
-                for (weight, pixel) in tap.weights.iter().zip(row[start..].chunks_exact(3)) {
-                    sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += weight * value);
-                }
-                for (channel, sum) in sums.into_iter().enumerate() {
-                    let value = (sum * self.0.scale - self.0.mean[channel]) / self.0.std[channel];
-                    out[(channel * size + y) * size + x] = value;
-                }
-            }
-        }
+        });
         out
     }
 

