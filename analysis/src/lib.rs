@@ -37,6 +37,7 @@ pub mod superposition;
 #[cfg(test)]
 mod testing;
 pub mod units;
+pub mod visualise;
 
 pub use error::{AnalysisError, Result};
 pub use provenance::provenance;

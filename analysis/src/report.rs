@@ -1,10 +1,13 @@
 //! The common form of every result: what the command line prints, exports render and scripts check.
 
+use base64::Engine;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Name and version of the JSON form. A change that breaks readers raises the number.
 pub const SCHEMA: &str = "golgi.report/1";
+/// Of pictures inside reports, 1 to 100.
+const JPEG_QUALITY: u8 = 92;
 
 /// Where a result comes from.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -110,6 +113,43 @@ pub enum Figure {
         /// Lines to compare with.
         levels: Vec<Level>,
     },
+    /// Pictures beside each other.
+    Pictures {
+        /// Heading.
+        title: String,
+        /// The pictures, in order.
+        pictures: Vec<Shown>,
+    },
+}
+
+/// A picture inside a report.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Shown {
+    /// What it is.
+    pub caption: String,
+    /// More about it, in small print; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// Width and height, in pixels.
+    pub size: [u32; 2],
+    /// A JPEG file, in base64.
+    pub jpeg: String,
+}
+
+impl Shown {
+    /// A picture with its caption.
+    ///
+    /// # Errors
+    /// If it cannot be encoded.
+    pub fn new(
+        caption: impl Into<String>,
+        detail: impl Into<String>,
+        picture: &golgi_data::images::Picture,
+    ) -> std::result::Result<Shown, golgi_data::images::ImageError> {
+        let jpeg = base64::engine::general_purpose::STANDARD.encode(picture.to_jpeg(JPEG_QUALITY)?);
+        let size = [picture.width(), picture.height()];
+        Ok(Shown { caption: caption.into(), detail: detail.into(), size, jpeg })
+    }
 }
 
 /// Points of one kind in a scatter plot.

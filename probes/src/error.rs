@@ -124,6 +124,9 @@ pub enum ProbeError {
     /// An image that the network cannot be shown.
     #[error("the image cannot be shown to the network: {0}")]
     Image(String),
+    /// A picture could not be read or prepared.
+    #[error(transparent)]
+    Picture(#[from] golgi_data::images::ImageError),
     /// Reading or writing a file failed.
     #[error("`{path}` could not be {action}: {cause}")]
     File {

@@ -1,9 +1,12 @@
 //! `golgi inspect`: what a model is.
 
+mod vision;
+
 use golgi_data::context::bytes_text;
 use golgi_data::models::ModelFiles;
 use golgi_data::tokenizer::Tokenizer;
 use golgi_data::weights::Weights;
+use golgi_probes::vision::OpenVision;
 use golgi_probes::{OpenModel, ProbeError, SiteSpec};
 use serde_json::{Value, json};
 
@@ -30,6 +33,16 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
     let watch = work.watch();
     let files = work.global.resolver().resolve(&args.model, &work.ctx).map_err(advised)?;
     let on_disk = OnDisk::of(&files);
+    if golgi_probes::vision::is_vision(&files, &work.ctx) {
+        let open = OpenVision::from_files(files, &work.global.open_options(), &work.ctx)?;
+        drop(watch);
+        if work.out.json {
+            work.out.document("inspect", vision::json(&open, &on_disk, args.tensors)?)?;
+        } else {
+            vision::network(work, &open, &on_disk, args.tensors)?;
+        }
+        return Ok(Exit::Success);
+    }
     let opened = match OpenModel::from_files(files, &work.global.open_options(), &work.ctx) {
         Ok(model) => Ok(model),
         // Weights without a known network can still be looked at.

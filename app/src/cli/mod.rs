@@ -20,6 +20,7 @@ mod work;
 mod analyse;
 mod atlas;
 mod capture;
+mod classify;
 mod corpora;
 mod explain;
 mod find;
@@ -32,6 +33,7 @@ mod report;
 mod run;
 mod sae;
 mod superposition;
+mod vis;
 
 use std::any::Any;
 use std::io::{self, IsTerminal, Write};
@@ -123,6 +125,8 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(&work, *args),
         Command::Sae(args) => sae::run(&work, args),
         Command::Superposition(args) => superposition::run(&work, &args),
+        Command::Classify(args) => classify::run(&work, &args),
+        Command::Vis(args) => vis::run(&work, &args),
         Command::Schema => schema::run(&work),
     };
     if exit.is_ok() && !work.out.json {

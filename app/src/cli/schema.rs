@@ -42,6 +42,42 @@ const SCHEMAS: &[Schema] = &[
         ],
     },
     Schema {
+        name: "golgi.classify/1",
+        about: "golgi classify MODEL PICTURE… --json",
+        fields: &[
+            ("model", "text", "its name"),
+            ("digest", "text", "SHA-256 of its weight files"),
+            (
+                "preprocess",
+                "object",
+                "what the network expects of a picture: fit, interpolation, antialias, scale, mean, std",
+            ),
+            (
+                "pictures",
+                "list",
+                "path, width, height, remarks, classes (index, name, logit, probability), the most probable first",
+            ),
+        ],
+    },
+    Schema {
+        name: "golgi.vis/1",
+        about: "golgi vis MODEL UNIT… --out DIR --json",
+        fields: &[
+            (
+                "settings",
+                "object",
+                "parametrisation, size, steps, rate, redirected, jitter (border, crop, scales, turns, last_crop), diversity",
+            ),
+            (
+                "units",
+                "list",
+                "unit, value, start, verdict, curve (step, value), file?, best_real? (picture, value), twin?, negative?",
+            ),
+            ("out", "text", "the folder"),
+            ("report", "object", "the report, with its pictures"),
+        ],
+    },
+    Schema {
         name: "golgi.inspect/1",
         about: "golgi inspect MODEL --json",
         fields: &[
@@ -56,7 +92,8 @@ const SCHEMAS: &[Schema] = &[
             (
                 "network",
                 "object?",
-                "family, dims, predicts_tokens, causal, dtype, parameters, parameter_counts, tokenizer?, sites (site, axes, \
+                "of a convolutional network: family, classes, preprocess, dtype, parameters, multiplications, sites (site, axes, shape, units, \
+                 receptive_field, description); of others: family, dims, predicts_tokens, causal, dtype, parameters, parameter_counts, tokenizer?, sites (site, axes, \
                  shape, units, description)",
             ),
             ("reason", "text", "only where network is null: why"),

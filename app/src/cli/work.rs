@@ -2,6 +2,7 @@
 
 use golgi_data::context::RunContext;
 use golgi_data::models::ResolveError;
+use golgi_probes::vision::OpenVision;
 use golgi_probes::{OpenModel, ProbeError};
 
 use super::args::{Global, OptionalInput};
@@ -46,6 +47,22 @@ impl Work {
                 other => other.into(),
             }
         })
+    }
+
+    /// Opens a convolutional network.
+    ///
+    /// # Errors
+    /// If it cannot be found, read or understood.
+    pub fn open_vision(&self, spec: &str) -> anyhow::Result<OpenVision> {
+        let _watch = self.watch();
+        let files = self.global.resolver().resolve(spec, &self.ctx).map_err(advised)?;
+        if !files.config.is_null() {
+            let text = format!(
+                "`{spec}` is a language model; this command looks at convolutional networks, such as efficientnet-lite0"
+            );
+            return Err(failure(text));
+        }
+        Ok(OpenVision::from_files(files, &self.global.open_options(), &self.ctx)?)
     }
 
     /// The tokens that were asked for, checked against the model.

@@ -125,6 +125,15 @@ fn figure_block(out: &mut String, figure: &Figure) {
             }
             *out += "```\n\n";
         }
+        Figure::Pictures { title, pictures } => {
+            // Markdown holds no pictures; the HTML report and the files beside it do.
+            *out += &format!("### {}\n\n", md(title));
+            let rows = pictures.iter().map(|one| {
+                let size = format!("{} × {}", one.size[0], one.size[1]);
+                vec![md(&one_line(&one.caption)), md(&one_line(&one.detail)), size]
+            });
+            grid(out, &["picture".into(), String::new(), "pixels".into()], &[false, false, true], rows);
+        }
     }
 }
 
@@ -134,7 +143,7 @@ pub(super) fn figure_scale(figure: &Figure) -> Scale {
             Scale::new(values.iter().flatten().copied(), *signed)
         }
         Figure::Bars { values, signed, .. } => Scale::new(values.iter().copied().chain([0.0]), *signed),
-        Figure::Scatter { .. } => Scale::new([], false),
+        Figure::Scatter { .. } | Figure::Pictures { .. } => Scale::new([], false),
     }
 }
 

@@ -1,4 +1,4 @@
-use golgi_analysis::report::{Fact, Figure, Level, Provenance, Report, Series, Table};
+use golgi_analysis::report::{Fact, Figure, Level, Provenance, Report, Series, Shown, Table};
 use golgi_analysis::units::page::{Measure, ScoredToken, TokenEnds, UnitKind, UnitPage};
 use golgi_data::unit::Unit;
 use serde_json::{Value, json};
@@ -64,6 +64,8 @@ fn nasty_report() -> Report {
         series: vec![series(vec![NASTY.into(), "b".into()]), series(vec![])],
         levels: vec![Level { name: NASTY.into(), y: 0.5 }],
     });
+    let shown = |jpeg: &str| Shown { caption: NASTY.into(), detail: NASTY.into(), size: [2, 2], jpeg: jpeg.into() };
+    report.figures.push(Figure::Pictures { title: NASTY.into(), pictures: vec![shown("AAAA"), shown(NASTY)] });
     report.warnings.push(NASTY.into());
     report
 }

@@ -1,6 +1,8 @@
 //! A convolutional network as a list of named operations.
 
 use golgi_data::site::Site;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
 use tch::{Device, Kind};
 
 use super::op::Op;
@@ -88,6 +90,26 @@ impl Network {
             return Err(ProbeError::UnknownUnit { unit: unit.clone(), size });
         }
         Ok(index)
+    }
+
+    /// The same network with the entries of each weight shuffled; norms and biases stay.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn shuffled(&self, seed: u64) -> Result<Network> {
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let mut random = ChaCha8Rng::seed_from_u64(seed);
+            random.set_stream(index as u64);
+            let Node { site, inputs, extent, .. } = node;
+            nodes.push(Node {
+                site: site.clone(),
+                op: node.op.shuffled(&mut random)?,
+                inputs: inputs.clone(),
+                extent: *extent,
+            });
+        }
+        Ok(Network { family: self.family, nodes, kind: self.kind, device: self.device })
     }
 
     /// How many parameters it has.

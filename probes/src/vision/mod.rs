@@ -31,4 +31,4 @@ pub use build::{Builder, Value};
 pub use field::{Crop, Field, Span};
 pub use graph::{Extent, Network, Node};
 pub use op::{BatchNorm, ChannelNorm, Conv, Op, Padding, Window};
-pub use open::{OpenVision, is_vision, open};
+pub use open::{ClassScore, OpenVision, is_vision, open};

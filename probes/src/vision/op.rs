@@ -2,6 +2,8 @@
 //!
 //! Maps are `[batch, channels, height, width]` at every site, also where a reference implementation turns them for a while (ConvNeXt).
 
+use rand::Rng;
+use rand::seq::SliceRandom;
 use tch::Tensor;
 
 use crate::error::Result;
@@ -108,6 +110,14 @@ pub(super) fn same(size: i64, kernel: i64, stride: i64) -> (i64, i64) {
     let total = ((size + stride - 1) / stride - 1) * stride + kernel - size;
     let total = total.max(0);
     (total / 2, total - total / 2)
+}
+
+/// The same entries in another order.
+fn permuted(tensor: &Tensor, random: &mut impl Rng) -> Result<Tensor> {
+    let mut order: Vec<i64> = (0..tensor.numel() as i64).collect();
+    order.shuffle(random);
+    let order = Tensor::f_from_slice(&order)?.f_to_device(tensor.device())?;
+    Ok(tensor.f_reshape([-1])?.f_index_select(0, &order)?.f_view(tensor.size().as_slice())?)
 }
 
 impl Window {
@@ -245,6 +255,41 @@ impl Op {
             Op::Linear(linear) => values * linear.weight.size()[1] as u64,
             _ => 0,
         }
+    }
+
+    /// The same with the entries of its weight in another order.
+    pub(crate) fn shuffled(&self, random: &mut impl Rng) -> Result<Op> {
+        let keep = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
+        Ok(match self {
+            Op::Conv(conv) => {
+                Op::Conv(Conv { weight: permuted(&conv.weight, random)?, bias: keep(&conv.bias), ..*conv })
+            }
+            Op::Linear(linear) => {
+                Op::Linear(Linear { weight: permuted(&linear.weight, random)?, bias: keep(&linear.bias) })
+            }
+            Op::BatchNorm(norm) => Op::BatchNorm(BatchNorm {
+                mean: norm.mean.shallow_clone(),
+                var: norm.var.shallow_clone(),
+                gain: norm.gain.shallow_clone(),
+                bias: norm.bias.shallow_clone(),
+                eps: norm.eps,
+            }),
+            Op::ChannelNorm(norm) => Op::ChannelNorm(ChannelNorm {
+                gain: norm.gain.shallow_clone(),
+                bias: norm.bias.shallow_clone(),
+                eps: norm.eps,
+            }),
+            Op::Scale(scale) => Op::Scale(scale.shallow_clone()),
+            Op::Input => Op::Input,
+            Op::Activation(activation) => Op::Activation(*activation),
+            Op::MaxPool(window) => Op::MaxPool(*window),
+            Op::AvgPool(window) => Op::AvgPool(*window),
+            Op::AdaptiveAvgPool(side) => Op::AdaptiveAvgPool(*side),
+            Op::Flatten => Op::Flatten,
+            Op::Add => Op::Add,
+            Op::Mul => Op::Mul,
+            Op::Concat => Op::Concat,
+        })
     }
 
     /// What it is, in a few words, for tables.

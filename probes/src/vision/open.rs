@@ -3,8 +3,11 @@
 use std::cell::OnceCell;
 
 use golgi_data::context::RunContext;
+use golgi_data::images::{Picture, Preprocess};
 use golgi_data::models::{ModelFiles, Resolver};
 use golgi_data::weights::Weights;
+use serde::Serialize;
+use tch::Tensor;
 
 use super::arch;
 use super::graph::Network;
@@ -21,6 +24,8 @@ pub struct OpenVision {
     pub spec: String,
     /// The network.
     pub network: Network,
+    /// What it expects of a picture.
+    pub preprocess: Preprocess,
     /// Its licence, where known.
     pub licence: Option<String>,
     /// What it computes in.
@@ -57,15 +62,17 @@ impl OpenVision {
         let family = arch::family(&loader)?;
         ctx.stage("loading weights", weights.names().count() as u64);
         let network = (family.build)(&loader)?;
+        let preprocess = (family.expects)(&network)?;
         let (dtype, digest, weights) = (options.dtype, OnceCell::new(), Some(weights));
-        Ok(OpenVision { name, spec, network, licence, dtype, weights, digest })
+        Ok(OpenVision { name, spec, network, preprocess, licence, dtype, weights, digest })
     }
 
     /// Wraps a network that was built by hand, such as one with planted units. It has no files, hence no digest.
-    pub fn in_memory(name: &str, network: Network) -> OpenVision {
+    pub fn in_memory(name: &str, network: Network, preprocess: Preprocess) -> OpenVision {
         let dtype = if network.kind == tch::Kind::BFloat16 { DType::Bf16 } else { DType::F32 };
         let name = name.to_owned();
-        OpenVision { spec: name.clone(), name, network, licence: None, dtype, weights: None, digest: OnceCell::new() }
+        let (spec, digest) = (name.clone(), OnceCell::new());
+        OpenVision { spec, name, network, preprocess, licence: None, dtype, weights: None, digest }
     }
 
     /// SHA-256 over the weight files, hexadecimal; computed once. Empty for a network that was built in memory.
@@ -84,4 +91,78 @@ impl OpenVision {
     pub fn bytes_on_disk(&self) -> u64 {
         self.weights.as_ref().map_or(0, Weights::bytes_on_disk)
     }
+
+    /// A picture as the network expects it, `[1, 3, size, size]`.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn pixels(&self, picture: &Picture) -> Result<Tensor> {
+        let size = self.preprocess.input_size() as i64;
+        let pixels = Tensor::f_from_slice(&self.preprocess.apply(picture))?.f_view([1, 3, size, size])?;
+        Ok(pixels.f_to_device(self.network.device)?.f_to_kind(self.network.kind)?)
+    }
+
+    /// Images `[n, 3, height, width]` with values in 0..1 as the network expects them: (255 x · scale − mean) / std.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn normalised(&self, images: &Tensor) -> Result<Tensor> {
+        let settings = self.preprocess.settings();
+        let row = |values: &[f32; 3]| -> Result<Tensor> {
+            Ok(Tensor::f_from_slice(values)?.f_view([1, 3, 1, 1])?.f_to_device(images.device())?)
+        };
+        let scaled = images.f_mul_scalar(255.0 * f64::from(settings.scale))?;
+        Ok(scaled.f_sub(&row(&settings.mean)?)?.f_div(&row(&settings.std)?)?.f_to_kind(self.network.kind)?)
+    }
+
+    /// The name of a class: of ImageNet's where there are 1000, else its number.
+    pub fn class(&self, index: usize) -> String {
+        let named = (self.network.classes() == 1000).then(|| IMAGENET.lines().nth(index)).flatten();
+        named.map_or_else(|| format!("class {index}"), str::to_owned)
+    }
+
+    /// The classes of a picture with their probabilities and logits, the most probable first.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn classify(&self, picture: &Picture, most: usize) -> Result<Vec<ClassScore>> {
+        let logits = self.network.logits(&self.pixels(picture)?)?.f_view([-1])?;
+        let values = Vec::<f32>::try_from(logits.f_to_device(tch::Device::Cpu)?)?;
+        let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let total: f64 = values.iter().map(|value| f64::from(value - largest).exp()).sum();
+        let mut order: Vec<usize> = (0..values.len()).collect();
+        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]).then(a.cmp(b)));
+        let score = |index: usize| ClassScore {
+            index,
+            name: self.class(index),
+            logit: values[index],
+            probability: f64::from(values[index] - largest).exp() / total,
+        };
+        Ok(order.into_iter().take(most).map(score).collect())
+    }
+
+    /// The same network with the entries of each weight shuffled (convolutions and linear maps; norms keep theirs): what a method shows without anything
+    /// learned.
+    ///
+    /// # Errors
+    /// If the tensor library fails.
+    pub fn twin(&self, seed: u64) -> Result<OpenVision> {
+        Ok(OpenVision::in_memory(&format!("{} (shuffled)", self.name), self.network.shuffled(seed)?, self.preprocess))
+    }
 }
+
+/// One class of a picture.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ClassScore {
+    /// Its number.
+    pub index: usize,
+    /// Its name.
+    pub name: String,
+    /// Its logit.
+    pub logit: f32,
+    /// Its probability, 0 to 1.
+    pub probability: f64,
+}
+
+/// The names of ImageNet's classes, a line each, as torchvision has them.
+const IMAGENET: &str = include_str!("../../../assets/imagenet_classes.txt");

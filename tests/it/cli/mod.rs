@@ -19,6 +19,7 @@ mod sae;
 mod sae_geometry;
 mod sae_train;
 mod superposition;
+mod vision;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

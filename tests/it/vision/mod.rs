@@ -3,3 +3,4 @@
 mod formula;
 mod gradients;
 mod parity;
+mod real;

@@ -51,6 +51,23 @@ pub(super) fn figure(out: &mut String, figure: &Figure) {
             *out += &Scatter::new((x, y), (*log_x, *square), series, levels).svg();
             *out += "</figure>\n";
         }
+        Figure::Pictures { title, pictures } => {
+            *out += &format!("<figure><figcaption><h3>{}</h3></figcaption><div class=\"pictures\">", escape(title));
+            for one in pictures {
+                let caption = escape(&token(&one.caption));
+                // A report may have been read from a file: only what can be base64 becomes part of an address.
+                let data: String =
+                    one.jpeg.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')).collect();
+                *out += &format!(
+                    "<figure class=\"picture\"><img alt=\"{caption}\" width=\"{}\" height=\"{}\" src=\"data:image/jpeg;base64,{data}\">\
+                     <figcaption><b>{caption}</b><small>{}</small></figcaption></figure>",
+                    one.size[0],
+                    one.size[1],
+                    escape(&token(&one.detail))
+                );
+            }
+            *out += "</div></figure>\n";
+        }
     }
 }
 

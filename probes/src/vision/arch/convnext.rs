@@ -1,6 +1,8 @@
 //! ConvNeXt tiny to large (Liu et al., arXiv 2201.03545), as torchvision has it. Its inner layers work on maps turned to channels-last; here
 //! every site is `[batch, channels, height, width]`.
 
+use golgi_data::images::{Fit, Preprocess, PreprocessSettings};
+
 use super::super::build::{Builder, Value};
 use super::super::graph::Network;
 use super::super::op::Padding;
@@ -47,4 +49,9 @@ pub(super) fn build(loader: &Loader) -> Result<Network> {
     x = net.flatten("classifier.1", x)?;
     net.linear("classifier.2", x)?;
     Ok(net.finish("convnext"))
+}
+
+pub(super) fn expects(_: &Network) -> Result<Preprocess> {
+    let usual = *Preprocess::imagenet(224)?.settings();
+    Ok(Preprocess::new(PreprocessSettings { fit: Fit::ResizeThenCrop { resize: 236, crop: 224 }, ..usual })?)
 }

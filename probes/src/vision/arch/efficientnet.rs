@@ -1,9 +1,11 @@
 //! EfficientNet B0 to B7 (Tan and Le, arXiv 1905.11946), as torchvision has it. (EfficientNet in the layout of its first PyTorch port is
 //! in `efficientnet_lite.rs`.)
 
+use golgi_data::images::{Fit, Interpolation, Preprocess, PreprocessSettings};
+
 use super::super::build::{Builder, Value};
-use super::super::graph::Network;
-use super::super::op::Padding;
+use super::super::graph::{Network, Node};
+use super::super::op::{Op, Padding};
 use crate::error::Result;
 use crate::layers::{Activation, Loader};
 
@@ -70,4 +72,39 @@ pub(super) fn build(loader: &Loader) -> Result<Network> {
     // classifier.0 is dropout, which does nothing here.
     net.linear("classifier.1", x)?;
     Ok(net.finish("efficientnet"))
+}
+
+/// The side of the images that B0 to B7 were trained on, told by the width of the head and, where two share it, by the number of blocks.
+pub(super) fn side(network: &Network) -> u32 {
+    let head = network.nodes.iter().rev().find_map(|node| match &node.op {
+        Op::Linear(linear) => Some(linear.weight.size()[1]),
+        _ => None,
+    });
+    let depthwise = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.groups > 1);
+    match (head, network.nodes.iter().filter(depthwise).count()) {
+        (Some(1280), 0..=16) => 224,
+        (Some(1280), _) => 240,
+        (Some(1408), _) => 260,
+        (Some(1536), _) => 300,
+        (Some(1792), _) => 380,
+        (Some(2048), _) => 456,
+        (Some(2304), _) => 528,
+        (Some(2560), _) => 600,
+        _ => 224,
+    }
+}
+
+/// Torchvision has trained B2 at 288 pixels, and resizes for each network to another size before the crop.
+pub(super) fn expects(network: &Network) -> Result<Preprocess> {
+    let (resize, crop) = match side(network) {
+        224 => (256, 224),
+        240 => (256, 240),
+        260 => (288, 288),
+        300 => (320, 300),
+        380 => (384, 380),
+        side => (side, side),
+    };
+    let usual = *Preprocess::imagenet(224)?.settings();
+    let fit = Fit::ResizeThenCrop { resize, crop };
+    Ok(Preprocess::new(PreprocessSettings { fit, interpolation: Interpolation::Bicubic, ..usual })?)
 }

@@ -1,9 +1,11 @@
 //! EfficientNet B0 to B7 and Lite0 to Lite4 in the layout of the first PyTorch port (`_blocks.3._project_conv`), whose borders are TensorFlow's. The
 //! Lite networks have ReLU6 and no squeeze-and-excitation; the others SiLU and both.
 
+use golgi_data::images::{Interpolation, Preprocess, PreprocessSettings};
+
 use super::super::build::{Builder, Value};
-use super::super::graph::Network;
-use super::super::op::Padding;
+use super::super::graph::{Network, Node};
+use super::super::op::{Op, Padding};
 use crate::error::{ProbeError, Result};
 use crate::layers::{Activation, Loader};
 
@@ -91,4 +93,27 @@ pub(super) fn build(loader: &Loader) -> Result<Network> {
     x = net.flatten("view", x)?;
     net.linear("_fc", x)?;
     Ok(net.finish("efficientnet_lite"))
+}
+
+/// Lite0 to Lite4 see 224 to 300 pixels, told by the width of the last block and the number of blocks; the others as in `efficientnet.rs`, resized as
+/// that port resizes.
+pub(super) fn expects(network: &Network) -> Result<Preprocess> {
+    let lite = network.nodes.iter().any(|node| matches!(node.op, Op::Activation(Activation::Relu6)));
+    if !lite {
+        let size = super::efficientnet::side(network);
+        let usual = *Preprocess::imagenet(size)?.settings();
+        return Ok(Preprocess::new(PreprocessSettings { interpolation: Interpolation::Bicubic, ..usual })?);
+    }
+    let depthwise = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.groups > 1);
+    let blocks = network.nodes.iter().filter(depthwise).count();
+    let last = network.nodes.iter().rev().find(|node| node.site.to_string().ends_with("_project_conv"));
+    let size = match (last.map_or(0, |node| node.extent.channels()), blocks) {
+        (320, 0..=16) => 224,
+        (320, _) => 240,
+        (352, _) => 260,
+        (384, _) => 280,
+        (448, _) => 300,
+        _ => 224,
+    };
+    Ok(Preprocess::efficientnet_lite(size)?)
 }

@@ -3,6 +3,8 @@
 //!
 //! Torchvision's own weights expect (x − 0.5) / 0.5; its `transform_input` makes that of images normalised as for the other networks.
 
+use golgi_data::images::{Preprocess, PreprocessSettings};
+
 use super::super::build::{Builder, Value};
 use super::super::graph::Network;
 use super::super::op::{Padding, Window};
@@ -63,4 +65,9 @@ pub(super) fn build(loader: &Loader) -> Result<Network> {
     x = net.flatten("flatten", x)?;
     net.linear("fc", x)?;
     Ok(net.finish("googlenet"))
+}
+
+pub(super) fn expects(_: &Network) -> Result<Preprocess> {
+    let usual = *Preprocess::imagenet(224)?.settings();
+    Ok(Preprocess::new(PreprocessSettings { mean: [0.5; 3], std: [0.5; 3], ..usual })?)
 }

@@ -15,6 +15,8 @@ mod resnet;
 mod squeezenet;
 mod vgg;
 
+use golgi_data::images::Preprocess;
+
 use super::build::Builder;
 use super::graph::Network;
 use crate::error::{ProbeError, Result};
@@ -28,20 +30,37 @@ pub struct Family {
     pub recognise: fn(&Builder) -> bool,
     /// Builds the network.
     pub build: fn(&Loader) -> Result<Network>,
+    /// What its published weights expect of a picture.
+    pub expects: fn(&Network) -> Result<Preprocess>,
+}
+
+/// As torchvision's classifiers were trained.
+fn usual(_: &Network) -> Result<Preprocess> {
+    Ok(Preprocess::imagenet(224)?)
 }
 
 /// Every family.
 pub const FAMILIES: &[Family] = &[
-    Family { name: "alexnet", recognise: alexnet::recognise, build: alexnet::build },
-    Family { name: "vgg", recognise: vgg::recognise, build: vgg::build },
-    Family { name: "resnet", recognise: resnet::recognise, build: resnet::build },
-    Family { name: "googlenet", recognise: googlenet::recognise, build: googlenet::build },
-    Family { name: "squeezenet", recognise: squeezenet::recognise, build: squeezenet::build },
-    Family { name: "mobilenet_v2", recognise: mobilenet_v2::recognise, build: mobilenet_v2::build },
-    Family { name: "densenet", recognise: densenet::recognise, build: densenet::build },
-    Family { name: "efficientnet", recognise: efficientnet::recognise, build: efficientnet::build },
-    Family { name: "efficientnet_lite", recognise: efficientnet_lite::recognise, build: efficientnet_lite::build },
-    Family { name: "convnext", recognise: convnext::recognise, build: convnext::build },
+    Family { name: "alexnet", recognise: alexnet::recognise, build: alexnet::build, expects: usual },
+    Family { name: "vgg", recognise: vgg::recognise, build: vgg::build, expects: usual },
+    Family { name: "resnet", recognise: resnet::recognise, build: resnet::build, expects: usual },
+    Family { name: "googlenet", recognise: googlenet::recognise, build: googlenet::build, expects: googlenet::expects },
+    Family { name: "squeezenet", recognise: squeezenet::recognise, build: squeezenet::build, expects: usual },
+    Family { name: "mobilenet_v2", recognise: mobilenet_v2::recognise, build: mobilenet_v2::build, expects: usual },
+    Family { name: "densenet", recognise: densenet::recognise, build: densenet::build, expects: usual },
+    Family {
+        name: "efficientnet",
+        recognise: efficientnet::recognise,
+        build: efficientnet::build,
+        expects: efficientnet::expects,
+    },
+    Family {
+        name: "efficientnet_lite",
+        recognise: efficientnet_lite::recognise,
+        build: efficientnet_lite::build,
+        expects: efficientnet_lite::expects,
+    },
+    Family { name: "convnext", recognise: convnext::recognise, build: convnext::build, expects: convnext::expects },
 ];
 
 /// The family whose weights `loader` reads, if there is one.
