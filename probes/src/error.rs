@@ -31,6 +31,11 @@ pub enum ProbeError {
     /// There is no configuration to recognise.
     #[error("`{0}` holds weights but no configuration; put its config.json beside it, or open its folder")]
     NoConfig(String),
+    /// It is a convolutional network, where a transformer is asked for.
+    #[error(
+        "`{0}` is a convolutional network, which only `golgi inspect`, `golgi classify` and `golgi vis` look into so far; open a language model"
+    )]
+    Convolutional(String),
     /// A weight has another shape than the configuration says.
     #[error("the weight `{name}` has shape {found:?}, but the configuration asks for {expected:?}")]
     WeightShape {

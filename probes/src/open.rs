@@ -16,6 +16,7 @@ use crate::device::DeviceChoice;
 use crate::error::{ProbeError, Result};
 use crate::layers::Loader;
 use crate::transformer::Transformer;
+use crate::vision;
 
 /// Element type of weights and activations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -105,6 +106,9 @@ impl OpenModel {
     /// # Errors
     /// If no family recognises the configuration, or weights are missing, misshapen or damaged.
     pub fn from_files(files: ModelFiles, options: &OpenOptions, ctx: &RunContext) -> Result<OpenModel> {
+        if vision::is_vision(&files, ctx) {
+            return Err(ProbeError::Convolutional(files.spec));
+        }
         let ModelFiles { name, spec, config, weights, tokenizer, licence, .. } = files;
         if config.is_null() {
             return Err(ProbeError::NoConfig(spec));

@@ -55,8 +55,9 @@ fn an_optimised_image_excites_its_channel_more_than_real_pictures() {
         assert_eq!(image.verdict, Verdict::Converged);
         assert!(percentile(&real.values[row], image.value) > 95.0, "{} {:?}", image.value, real.best(row));
     }
-    // Without anything learned there is no such image of this channel.
-    let twin = open.twin(0).unwrap();
-    let shuffled = visualise(&twin, &target, &settings, &ctx).unwrap();
-    assert!(shuffled[0].value < found[0].value / 2.0, "{} {}", shuffled[0].value, found[0].value);
+    // Without anything learned the same unit rises less.
+    let shuffled = visualise(&open.twin(0).unwrap(), &target, &settings, &ctx).unwrap();
+    for (twin, image) in shuffled.iter().zip(&found) {
+        assert!(twin.value < image.value, "{} {}", twin.value, image.value);
+    }
 }
