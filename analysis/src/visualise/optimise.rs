@@ -61,7 +61,7 @@ impl Settings {
         if !(1..=100_000).contains(&self.steps) {
             return wrong(format!("{} steps; 1 to 100,000 are possible", self.steps));
         }
-        if !(self.rate.is_finite() && self.rate > 0.0) || !self.diversity.is_finite() {
+        if !(self.rate.is_finite() && self.rate > 0.0 && self.diversity.is_finite()) {
             return wrong("the rate must be positive, the diversity finite".to_owned());
         }
         match self.jitter.fault(i64::from(self.size)) {
