@@ -74,8 +74,16 @@ fn a_neuron_shows_the_filter_that_it_reads() {
             let grey = |x: u32, y: u32| image.picture.pixel(x, y).unwrap().iter().map(|v| f32::from(*v)).sum::<f32>();
             let patch: Vec<f32> =
                 (13..20).flat_map(|y| (13..20).map(move |x| (x, y))).map(|(x, y)| grey(x, y)).collect();
-            let signs = |angle: f32| gabor(angle).into_iter().map(f32::signum).collect::<Vec<_>>();
-            let (alike, other) = (correlation(&patch, &signs(angle)), correlation(&patch, &signs(angle + 0.8)));
+            // Pixels count as much as the filter weighs them: where it is near 0 the image may be anything.
+            let agreement = |angle: f32| {
+                let filter = gabor(angle);
+                let weigh =
+                    |values: &[f32]| values.iter().zip(&filter).map(|(v, w)| v * w.abs().sqrt()).collect::<Vec<_>>();
+                let grey = patch.iter().map(|value| value / 382.5 - 1.0).collect::<Vec<_>>();
+                let signs = filter.iter().map(|w| w.signum()).collect::<Vec<_>>();
+                correlation(&weigh(&grey), &weigh(&signs))
+            };
+            let (alike, other) = (agreement(angle), agreement(angle + 0.8));
             assert!(alike > 0.9 && other < 0.6, "{parametrisation:?}, unit {index}: {alike}, {other}");
         }
     }
