@@ -71,7 +71,9 @@ pub fn metadata(workspace: &Workspace) -> Result<Value> {
 /// # Errors
 /// Every violation, one per line.
 pub fn check(workspace: &Workspace) -> Result<()> {
-    let mut violations = check_packages(&metadata(workspace)?)?;
+    let metadata = metadata(workspace)?;
+    let mut violations = check_packages(&metadata)?;
+    violations.extend(check_build_scripts(&metadata));
     visit(&workspace.root, Path::new("app/src"), &mut |path, text| violations.extend(check_source(path, text)))?;
     if violations.is_empty() {
         return Ok(());
@@ -104,6 +106,26 @@ fn check_packages(metadata: &Value) -> Result<Vec<String>> {
         violations.push(format!("{} is in the rules but not in the workspace", rule.package));
     }
     Ok(violations)
+}
+
+/// Finds packages whose programs and tests are linked to the tensor library and have no build script that says where it is: they start
+/// only where `LD_LIBRARY_PATH` happens to be set.
+fn check_build_scripts(metadata: &Value) -> Vec<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let linked = |name: &str| {
+        RULES.iter().any(|rule| rule.package == name && (rule.tensors || rule.ours.contains(&"golgi-probes")))
+    };
+    let has_script = |package: &Value| {
+        list(&package["targets"]).iter().any(|target| list(&target["kind"]).contains(&"custom-build".into()))
+    };
+    let packages = list(&metadata["packages"]);
+    let bad =
+        packages.iter().filter(|package| linked(package["name"].as_str().unwrap_or_default()) && !has_script(package));
+    bad.map(|package| {
+        let name = package["name"].as_str().unwrap_or_default();
+        format!("{name} has no build script; write one that includes probes/build.rs, so that its tests find libtorch")
+    })
+    .collect()
 }
 
 /// Finds the window and tensor libraries named in a source of the application where they must not be. Whole-line
@@ -182,6 +204,14 @@ mod tests {
         ] {
             assert_eq!(violations(package, dependency), [format!("{package} must not depend on {dependency}")]);
         }
+    }
+
+    #[test]
+    fn a_package_that_cannot_find_libtorch_is_found() {
+        let with = |name: &str, kind: &str| json!({ "packages": [{ "name": name, "targets": [{ "kind": [kind] }] }] });
+        assert!(check_build_scripts(&with("golgi-sae", "lib"))[0].contains("golgi-sae has no build script"));
+        assert_eq!(check_build_scripts(&with("golgi-sae", "custom-build")), [] as [String; 0]);
+        assert_eq!(check_build_scripts(&with("golgi-data", "lib")), [] as [String; 0]);
     }
 
     #[test]
