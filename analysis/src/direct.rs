@@ -33,7 +33,7 @@ pub(crate) fn fold(norm: &Norm, vectors: &Tensor) -> Result<Tensor> {
 pub(crate) fn obstacle(model: &OpenModel) -> Option<&'static str> {
     let network = &model.model;
     match network.head {
-        Head::None => Some("it has no unembedding"),
+        Head::None | Head::Norm(_) => Some("it has no unembedding"),
         Head::Mlm { .. } => Some("a nonlinear layer stands before its unembedding"),
         Head::Lm { .. } if network.blocks.iter().any(|block| matches!(block.layout, Layout::PostNorm)) => {
             Some("its norms stand behind attention and MLP, so that no linear path leads to the logits")

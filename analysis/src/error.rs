@@ -107,3 +107,23 @@ impl From<tch::TchError> for AnalysisError {
 
 /// The result of this crate's functions.
 pub type Result<T, E = AnalysisError> = std::result::Result<T, E>;
+
+/// Why a method that looks into networks for images found nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum VisionError {
+    /// The network refused.
+    #[error(transparent)]
+    Probe(#[from] ProbeError),
+    /// Pictures could not be read.
+    #[error(transparent)]
+    Image(#[from] golgi_data::images::ImageError),
+    /// The tensor library failed.
+    #[error("the tensor library failed: {}", .0.to_string().lines().next().unwrap_or_default())]
+    Tensor(#[from] tch::TchError),
+    /// Impossible settings.
+    #[error("the settings are not usable: {0}")]
+    Settings(String),
+    /// Somebody asked the work to stop.
+    #[error(transparent)]
+    Cancelled(#[from] Cancelled),
+}

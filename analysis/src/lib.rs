@@ -19,12 +19,16 @@
 //! ```
 
 pub mod atlas;
+pub mod attribution;
 pub mod circuits;
 mod direct;
+pub mod dissection;
 mod distribution;
 pub mod error;
 pub mod explain;
+pub mod facets;
 pub mod families;
+mod gaussian;
 pub mod geometry;
 pub mod harvest;
 pub mod prompt;
@@ -39,6 +43,6 @@ mod testing;
 pub mod units;
 pub mod visualise;
 
-pub use error::{AnalysisError, Result};
+pub use error::{AnalysisError, Result, VisionError};
 pub use provenance::provenance;
 pub use report::{Provenance, Report};

@@ -31,11 +31,19 @@ pub enum ProbeError {
     /// There is no configuration to recognise.
     #[error("`{0}` holds weights but no configuration; put its config.json beside it, or open its folder")]
     NoConfig(String),
-    /// It is a convolutional network, where a transformer is asked for.
+    /// It is a network for images, where a language model is asked for.
     #[error(
-        "`{0}` is a convolutional network, which only `golgi inspect`, `golgi classify` and `golgi vis` look into so far; open a language model"
+        "`{0}` is a network for images, which `golgi inspect`, `classify`, `vis` and `attribute` look into; open a language model"
     )]
-    Convolutional(String),
+    Vision(String),
+    /// It is a language model, where a network for images is asked for.
+    #[error(
+        "`{0}` is a language model; this looks at networks for images, such as efficientnet-lite0, and `golgi prompt` at language models"
+    )]
+    Language(String),
+    /// The network tells no classes apart.
+    #[error("{0} tells no classes apart; its last layer describes an image, and any of its units can be looked at")]
+    NoClasses(String),
     /// A weight has another shape than the configuration says.
     #[error("the weight `{name}` has shape {found:?}, but the configuration asks for {expected:?}")]
     WeightShape {

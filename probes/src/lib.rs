@@ -32,6 +32,7 @@ pub mod host;
 pub mod intervention;
 pub mod layers;
 mod open;
+mod origin;
 mod pass;
 pub mod script;
 pub mod tap;

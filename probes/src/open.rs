@@ -1,11 +1,8 @@
 //! Opening a model: from whatever names it to something that runs.
 
-use std::cell::OnceCell;
-
 use golgi_data::context::RunContext;
 use golgi_data::models::{ModelFiles, Resolver};
 use golgi_data::tokenizer::Tokenizer;
-use golgi_data::weights::Weights;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tch::Kind;
@@ -15,6 +12,7 @@ use crate::batch::Batch;
 use crate::device::DeviceChoice;
 use crate::error::{ProbeError, Result};
 use crate::layers::Loader;
+use crate::origin::Origin;
 use crate::transformer::Transformer;
 use crate::vision;
 
@@ -86,9 +84,7 @@ pub struct OpenModel {
     pub licence: Option<String>,
     /// What it computes in.
     pub dtype: DType,
-    /// Absent for a network that was built in memory.
-    weights: Option<Weights>,
-    digest: OnceCell<String>,
+    origin: Origin,
 }
 
 /// Opens `spec`: a catalogue name, a hub folder, a single file or `hf://org/repo`.
@@ -106,8 +102,9 @@ impl OpenModel {
     /// # Errors
     /// If no family recognises the configuration, or weights are missing, misshapen or damaged.
     pub fn from_files(files: ModelFiles, options: &OpenOptions, ctx: &RunContext) -> Result<OpenModel> {
-        if vision::is_vision(&files, ctx) {
-            return Err(ProbeError::Convolutional(files.spec));
+        // CLIP reads texts too.
+        if vision::is_vision(&files, ctx) && arch::recognise(&files.config).is_err() {
+            return Err(ProbeError::Vision(files.spec));
         }
         let ModelFiles { name, spec, config, weights, tokenizer, licence, .. } = files;
         if config.is_null() {
@@ -126,8 +123,8 @@ impl OpenModel {
                 model.dims.d_vocab
             ));
         }
-        let (dtype, digest, weights) = (options.dtype, OnceCell::new(), Some(weights));
-        Ok(OpenModel { name, spec, model, tokenizer, config, licence, dtype, weights, digest })
+        let (dtype, origin) = (options.dtype, Origin::files(weights));
+        Ok(OpenModel { name, spec, model, tokenizer, config, licence, dtype, origin })
     }
 
     /// Wraps a network that was built by hand, such as one with a planted circuit. It has no files, hence no digest.
@@ -140,8 +137,7 @@ impl OpenModel {
             tokenizer,
             config: Value::Null,
             licence: None,
-            weights: None,
-            digest: OnceCell::new(),
+            origin: Origin::default(),
         }
     }
 
@@ -194,15 +190,11 @@ impl OpenModel {
     /// # Errors
     /// If the files cannot be read any more.
     pub fn digest(&self) -> Result<String> {
-        if let Some(digest) = self.digest.get() {
-            return Ok(digest.clone());
-        }
-        let digest = self.weights.as_ref().map(Weights::digest).transpose()?.unwrap_or_default();
-        Ok(self.digest.get_or_init(|| digest).clone())
+        self.origin.digest()
     }
 
     /// Bytes of the weight files.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.weights.as_ref().map_or(0, Weights::bytes_on_disk)
+        self.origin.bytes_on_disk()
     }
 }

@@ -52,7 +52,7 @@ fn head(from: &Head) -> Head {
             softcap: *softcap,
         },
         // Only models that predict next tokens are cut.
-        Head::None | Head::Mlm { .. } => Head::None,
+        Head::None | Head::Norm(_) | Head::Mlm { .. } => Head::None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! Matrices of rows: moments, eigenvectors, random directions.
 
 use golgi_sae::kernels::vector;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tch::{Kind, Tensor};
 
 use crate::Result;
+use crate::gaussian::gaussian;
 
 /// Rows that are brought to f64 at once.
 const TILE: usize = 4096;
@@ -22,12 +23,6 @@ pub(super) fn random(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
     random
-}
-
-/// A number from N(0, 1).
-pub(super) fn gaussian(random: &mut impl Rng) -> f32 {
-    let (u, v): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-    ((-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
 }
 
 /// `n` rows from N(0, 1)^d; the same for the same seed and stream.

@@ -1,11 +1,11 @@
 //! The model `x' = ReLU(WᵀWx + b)`, its loss and its gradient.
 
 use golgi_sae::kernels::vector;
-use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::task::{Inputs, Task};
+use crate::gaussian::gaussian;
 
 /// Rows shorter than this are not worth the choice of a processor's widest vectors.
 const SHORT: usize = 32;
@@ -46,12 +46,8 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 impl Toy {
     /// Weights from N(0, 2 / (n + m)) (Xavier), biases 0.
     pub fn random(features: usize, hidden: usize, random: &mut ChaCha8Rng) -> Toy {
-        let deviation = (2.0 / (features + hidden) as f64).sqrt();
-        let gaussian = |random: &mut ChaCha8Rng| {
-            let (u, v): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-            (deviation * (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()) as f32
-        };
-        let mut parameters: Vec<f32> = (0..features * hidden).map(|_| gaussian(random)).collect();
+        let deviation = (2.0 / (features + hidden) as f32).sqrt();
+        let mut parameters: Vec<f32> = (0..features * hidden).map(|_| deviation * gaussian(random)).collect();
         parameters.resize(features * (hidden + 1), 0.0);
         Toy { features, hidden, parameters }
     }

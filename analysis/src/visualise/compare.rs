@@ -1,34 +1,34 @@
 //! What the same units do on real pictures.
 
 use golgi_data::context::RunContext;
-use golgi_data::images::ImageSet;
+use golgi_data::images::{ImageSet, ReadReport};
 use golgi_probes::Tensor;
 use golgi_probes::vision::OpenVision;
-use serde::Serialize;
 use tch::Kind;
 
-use super::target::{Target, VisualiseError};
+use super::target::Target;
+use crate::error::VisionError;
 
 /// Pictures that are shown to the network at once.
 const BATCH: usize = 16;
 
 /// The values of a target on real pictures.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Real {
-    /// What the pictures are called, in the set's order; those that could not be read are left out.
-    pub pictures: Vec<String>,
+    /// The pictures that could be read: indices into the set.
+    pub pictures: Vec<usize>,
     /// For each row of the target, the value on each picture.
     pub values: Vec<Vec<f32>>,
-    /// How many pictures could not be read.
-    pub unread: u64,
+    /// What could be read.
+    pub report: ReadReport,
 }
 
 impl Real {
-    /// The largest value of a row, and the picture that gives it.
-    pub fn best(&self, row: usize) -> Option<(&str, f32)> {
+    /// The index into the set of the picture that gives a row its largest value.
+    pub fn best(&self, row: usize) -> Option<usize> {
         let values = self.values.get(row)?;
         let at = (0..values.len()).max_by(|a, b| values[*a].total_cmp(&values[*b]))?;
-        Some((self.pictures[at].as_str(), values[at]))
+        Some(self.pictures[at])
     }
 }
 
@@ -47,38 +47,27 @@ pub fn real_values(
     set: &ImageSet,
     limit: usize,
     ctx: &RunContext,
-) -> Result<Real, VisualiseError> {
+) -> Result<Real, VisionError> {
     let ready = target.ready(&open.network)?;
-    let count = set.len().min(limit);
-    ctx.stage("showing real pictures", count as u64);
-    let mut real = Real { values: vec![Vec::with_capacity(count); target.names.len()], ..Real::default() };
-    for first in (0..count).step_by(BATCH) {
-        ctx.check()?;
-        let (mut pixels, mut n) = (Vec::new(), 0);
-        for index in first..(first + BATCH).min(count) {
-            match set.load(index) {
-                Ok(loaded) => {
-                    pixels.push(open.pixels(&loaded.picture)?);
-                    real.pictures.push(set.entries()[index].id.clone());
-                    n += 1;
-                }
-                Err(error) => {
-                    real.unread += 1;
-                    ctx.warn(error.to_string());
-                }
-            }
-        }
-        if n > 0 {
-            let record = open.network.record(&Tensor::f_cat(&pixels, 0)?, ready.node)?;
-            let values = tch::no_grad(|| ready.anywhere(record.target()?).map_err(VisualiseError::from))?;
-            let values = values.f_transpose(0, 1)?.f_contiguous()?.f_to_kind(Kind::Float)?.f_view([-1])?;
-            let values = Vec::<f32>::try_from(values.f_to_device(tch::Device::Cpu)?)?;
-            real.values.iter_mut().zip(values.chunks(n)).for_each(|(row, new)| row.extend_from_slice(new));
-        }
-        ctx.advance(BATCH as u64);
+    let wanted: Vec<usize> = (0..set.len().min(limit)).collect();
+    ctx.stage("showing real pictures", wanted.len() as u64);
+    let mut real = Real { values: vec![Vec::with_capacity(wanted.len()); target.names.len()], ..Real::default() };
+    let preprocess = open.preprocess;
+    let mut batches = set.read_batches(&wanted, BATCH, ctx, |loaded| preprocess.apply(&loaded.picture));
+    while let Some(batch) = batches.next().transpose()? {
+        let pixels = batch.iter().map(|(_, values)| open.tensor(values)).collect::<Result<Vec<_>, _>>()?;
+        let pixels = Tensor::f_cat(&pixels, 0)?;
+        let map = ready.map(&open.network, &open.network.activation(&pixels, ready.node)?, &pixels)?;
+        let values = tch::no_grad(|| ready.anywhere(&map))?;
+        let values = values.f_transpose(0, 1)?.f_contiguous()?.f_to_kind(Kind::Float)?.f_view([-1])?;
+        let values = Vec::<f32>::try_from(values.f_to_device(tch::Device::Cpu)?)?;
+        real.values.iter_mut().zip(values.chunks(batch.len())).for_each(|(row, new)| row.extend_from_slice(new));
+        real.pictures.extend(batch.iter().map(|(index, _)| *index));
+        ctx.advance(batch.len() as u64);
     }
-    if real.pictures.is_empty() {
-        return Err(VisualiseError::Settings(format!("no picture of {} could be read", set.name())));
+    real.report = batches.report().clone();
+    if real.report.bad > 0 {
+        ctx.warn(real.report.to_string());
     }
     Ok(real)
 }

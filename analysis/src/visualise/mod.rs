@@ -30,7 +30,9 @@ mod tests;
 
 pub use compare::{Real, percentile, real_values};
 pub use jitter::Jitter;
+pub(crate) use optimise::to_picture;
 pub use optimise::{Optimised, Settings, Verdict, visualise};
 pub use picture::Parametrisation;
 pub use report::{Visualised, joined, report};
-pub use target::{Aim, Target, VisualiseError};
+pub(crate) use target::Ready;
+pub use target::{Aim, Target};

@@ -13,7 +13,8 @@ use tch::{Kind, nn};
 
 use super::jitter::Jitter;
 use super::picture::Parametrisation;
-use super::target::{Ready, Target, VisualiseError};
+use super::target::{Ready, Target};
+use crate::error::VisionError;
 
 /// So often the value without transformations is recorded.
 const RECORDS: u64 = 32;
@@ -53,8 +54,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    fn check(&self) -> Result<(), VisualiseError> {
-        let wrong = |text: String| Err(VisualiseError::Settings(text));
+    fn check(&self) -> Result<(), VisionError> {
+        let wrong = |text: String| Err(VisionError::Settings(text));
         if !(16..=1024).contains(&self.size) {
             return wrong(format!("images of {} pixels a side; 16 to 1024 are possible", self.size));
         }
@@ -122,7 +123,7 @@ pub fn visualise(
     target: &Target,
     settings: &Settings,
     ctx: &RunContext,
-) -> Result<Vec<Optimised>, VisualiseError> {
+) -> Result<Vec<Optimised>, VisionError> {
     settings.check()?;
     let ready = target.ready(&open.network)?;
     let ascent = Ascent { open, network: &open.network, site: &target.site, ready, settings };
@@ -138,7 +139,7 @@ struct Ascent<'a> {
 }
 
 impl Ascent<'_> {
-    fn run(&self, names: &[String], ctx: &RunContext) -> Result<Vec<Optimised>, VisualiseError> {
+    fn run(&self, names: &[String], ctx: &RunContext) -> Result<Vec<Optimised>, VisionError> {
         let (settings, side) = (self.settings, i64::from(self.settings.size));
         let start = settings.parametrisation.start(names.len(), settings.size as usize, ctx.seed())?;
         let store = nn::VarStore::new(self.network.device);
@@ -149,7 +150,7 @@ impl Ascent<'_> {
         ctx.stage("optimising images", settings.steps);
         let every = settings.steps.div_ceil(RECORDS).max(1);
         let mut curves: Vec<Vec<(u64, f32)>> = vec![Vec::new(); names.len()];
-        let record = |step: u64, curves: &mut Vec<Vec<(u64, f32)>>| -> Result<(), VisualiseError> {
+        let record = |step: u64, curves: &mut Vec<Vec<(u64, f32)>>| -> Result<(), VisionError> {
             let images = tch::no_grad(|| settings.parametrisation.images(&parameters, side))?;
             let values = self.values(&self.open.normalised(&images)?)?;
             curves.iter_mut().zip(values).for_each(|(curve, value)| curve.push((step, value)));
@@ -176,7 +177,7 @@ impl Ascent<'_> {
         found.map(|(index, (name, curve))| self.optimised(name, &images.f_get(index as i64)?, curve)).collect()
     }
 
-    fn optimised(&self, name: &str, image: &Tensor, curve: Vec<(u64, f32)>) -> Result<Optimised, VisualiseError> {
+    fn optimised(&self, name: &str, image: &Tensor, curve: Vec<(u64, f32)>) -> Result<Optimised, VisionError> {
         let of = |at: Option<&(u64, f32)>| at.map_or(f32::NAN, |(_, value)| *value);
         let (start, value) = (of(curve.first()), of(curve.last()));
         let verdict = match (start, value) {
@@ -187,41 +188,43 @@ impl Ascent<'_> {
             (start, value) if value > start => Verdict::Converged,
             _ => Verdict::DidNotConverge,
         };
-        Ok(Optimised { name: name.to_owned(), picture: picture(image)?, value, start, curve, verdict })
+        Ok(Optimised { name: name.to_owned(), picture: to_picture(image)?, value, start, curve, verdict })
     }
 
     /// What each image of `pixels` is to raise, as it stands.
-    fn values(&self, pixels: &Tensor) -> Result<Vec<f32>, VisualiseError> {
-        let record = self.network.record(pixels, self.ready.node)?;
-        let values = tch::no_grad(|| self.ready.values(record.target()?).map_err(VisualiseError::from))?;
+    fn values(&self, pixels: &Tensor) -> Result<Vec<f32>, VisionError> {
+        let activation = self.network.activation(pixels, self.ready.node)?;
+        let map = self.ready.map(self.network, &activation, pixels)?;
+        let values = tch::no_grad(|| self.ready.values(&map))?;
         let values = values.f_to_kind(Kind::Float)?.f_to_device(tch::Device::Cpu)?;
         Ok(Vec::<f32>::try_from(values)?)
     }
 
     /// The derivative, by the pixels, of what is raised.
-    fn uphill(&self, pixels: &Tensor, redirected: bool) -> Result<Tensor, VisualiseError> {
+    fn uphill(&self, pixels: &Tensor, redirected: bool) -> Result<Tensor, VisionError> {
         if redirected {
             let record = self.network.record(pixels, self.ready.node)?;
             let value = record.target()?.f_detach()?.f_set_requires_grad(true)?;
-            let seed = Tensor::f_run_backward(&[self.objective(&value)?], &[&value], false, false)?.remove(0);
+            let seed = Tensor::f_run_backward(&[self.objective(&value, pixels)?], &[&value], false, false)?.remove(0);
             return Ok(self.network.backward(&record, &seed, 0, Rule::Redirected)?);
         }
         let input = Site::Module("input".to_owned());
         let mut tap = GradientTap::new(vec![SitePattern::from(&input), SitePattern::from(self.site)]);
         self.network.forward(pixels, &mut tap, false)?;
-        let objective = self.objective(&tap.activations()[self.site])?;
+        let objective = self.objective(&tap.activations()[self.site], pixels)?;
         let pixels = &tap.activations()[&input];
         Ok(Tensor::f_run_backward(&[objective], &[pixels], false, false)?.remove(0))
     }
 
-    fn objective(&self, activation: &Tensor) -> Result<Tensor, VisualiseError> {
-        let raised = self.ready.values(activation)?.f_sum(None::<Kind>)?;
-        let n = activation.size()[0];
-        if self.settings.diversity == 0.0 || n < 2 || activation.dim() != 4 {
+    fn objective(&self, activation: &Tensor, pixels: &Tensor) -> Result<Tensor, VisionError> {
+        let map = self.ready.map(self.network, activation, pixels)?;
+        let raised = self.ready.values(&map)?.f_sum(None::<Kind>)?;
+        let n = map.size()[0];
+        if self.settings.diversity == 0.0 || n < 2 {
             return Ok(raised);
         }
         // Gram matrices [n, channels · channels], each of length 1; the products of different ones are summed.
-        let flat = activation.f_flatten(2, -1)?;
+        let flat = map.f_flatten(2, -1)?;
         let gram = flat.f_bmm(&flat.f_transpose(1, 2)?)?.f_flatten(1, -1)?;
         let length = gram.f_square()?.f_sum_dim_intlist(1i64, true, None::<Kind>)?.f_sqrt()?.f_add_scalar(1e-12)?;
         let unit = gram.f_div(&length)?;
@@ -232,7 +235,7 @@ impl Ascent<'_> {
 }
 
 /// `[3, side, side]` in 0..1 as a picture.
-fn picture(image: &Tensor) -> Result<Picture, VisualiseError> {
+pub(crate) fn to_picture(image: &Tensor) -> Result<Picture, VisionError> {
     let size = image.size();
     let bytes = image.f_permute([1, 2, 0])?.f_mul_scalar(255.0)?.f_round()?.f_clamp(0.0, 255.0)?;
     let bytes = bytes.f_to_kind(Kind::Uint8)?.f_to_device(tch::Device::Cpu)?.f_contiguous()?.f_view([-1])?;

@@ -1,10 +1,12 @@
 //! Images as parameters.
 
 use golgi_probes::Tensor;
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use tch::{Device, Kind, TchError};
+
+use crate::gaussian::gaussian;
 
 /// Standard deviation of the parameters at the start.
 const START: f32 = 0.01;
@@ -38,15 +40,6 @@ impl std::str::FromStr for Parametrisation {
     }
 }
 
-/// Numbers of the standard normal distribution (Box and Muller).
-fn normal(n: usize, random: &mut ChaCha8Rng) -> Vec<f32> {
-    let one = |random: &mut ChaCha8Rng| {
-        let (u, v): (f32, f32) = (random.random::<f32>().max(f32::MIN_POSITIVE), random.random());
-        (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
-    };
-    (0..n).map(|_| one(random)).collect()
-}
-
 impl Parametrisation {
     /// Parameters of `n` images of `side` pixels a side, at the start.
     pub(super) fn start(self, n: usize, side: usize, seed: u64) -> Result<Tensor, TchError> {
@@ -59,9 +52,9 @@ impl Parametrisation {
         let rows = (0..n).flat_map(|image| {
             let mut random = ChaCha8Rng::seed_from_u64(seed);
             random.set_stream(image as u64);
-            normal(one, &mut random)
+            (0..one).map(|_| START * gaussian(&mut random)).collect::<Vec<_>>()
         });
-        let values: Vec<f32> = rows.map(|value| value * START).collect();
+        let values: Vec<f32> = rows.collect();
         let shape: Vec<i64> = shape.iter().map(|n| *n as i64).collect();
         Tensor::f_from_slice(&values)?.f_view(shape.as_slice())
     }

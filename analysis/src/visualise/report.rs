@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::compare::{Real, percentile};
 use super::optimise::{Optimised, Settings, Verdict};
-use super::target::VisualiseError;
-use crate::report::{Fact, Figure, Provenance, Report, Series, Shown, Table, number};
+use crate::error::VisionError;
+use crate::provenance::of_vision;
+use crate::report::{Fact, Figure, Report, Series, Shown, Table, number};
 
 /// What belongs to one unit.
 #[derive(Debug)]
@@ -29,12 +30,12 @@ impl Visualised {
     }
 }
 
-/// Joins what was found; rows of all parts are those of the target.
+/// Joins what was found; rows of all parts are those of the target. Beside the values on real pictures stand name and picture of each row's best.
 pub fn joined(
     images: Vec<Optimised>,
     negatives: Option<Vec<Optimised>>,
     twins: Option<Vec<Optimised>>,
-    real: Option<(Real, Vec<Picture>)>,
+    real: Option<(Real, Vec<(String, Picture)>)>,
 ) -> Vec<Visualised> {
     let (mut negatives, mut twins) = (negatives.map(Vec::into_iter), twins.map(Vec::into_iter));
     let (values, mut best) = real.map_or((None, None), |(real, best)| (Some(real), Some(best.into_iter())));
@@ -45,10 +46,10 @@ pub fn joined(
             image,
             negative: negatives.as_mut().and_then(Iterator::next),
             twin: twins.as_mut().and_then(Iterator::next),
-            real: values.as_ref().zip(best.as_mut().and_then(Iterator::next)).map(|(real, picture)| {
-                let name = real.best(row).map_or_else(String::new, |(name, _)| name.to_owned());
-                (real.values[row].clone(), name, picture)
-            }),
+            real: values
+                .as_ref()
+                .zip(best.as_mut().and_then(Iterator::next))
+                .map(|(real, (name, picture))| (real.values[row].clone(), name, picture)),
         })
         .collect()
 }
@@ -57,24 +58,9 @@ pub fn joined(
 ///
 /// # Errors
 /// If a picture cannot be encoded or the model's digest not be computed.
-pub fn report(
-    found: &[Visualised],
-    open: &OpenVision,
-    settings: &Settings,
-    seed: u64,
-) -> Result<Report, VisualiseError> {
-    let provenance = Provenance {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        model: open.spec.clone(),
-        model_digest: open.digest()?,
-        device: format!("{:?}", open.network.device).to_lowercase(),
-        dtype: open.dtype.to_string(),
-        attention: String::new(),
-        seed,
-        tokens: 0,
-        interventions: Vec::new(),
-    };
-    let mut report = Report::new("visualise", format!("Feature visualisation of {}", open.name), provenance);
+pub fn report(found: &[Visualised], open: &OpenVision, settings: &Settings, seed: u64) -> Result<Report, VisionError> {
+    let title = format!("Feature visualisation of {}", open.name);
+    let mut report = Report::new("visualise", title, of_vision(open, seed)?);
     let good = found.iter().filter(|one| one.image.verdict == Verdict::Converged).count();
     report.summary.push(Fact::new("images that converged", format!("{good} of {}", found.len())));
     let compared: Vec<(f32, f32)> = found.iter().filter_map(|one| Some((one.image.value, one.best()?))).collect();
@@ -103,12 +89,12 @@ pub fn report(
     ] {
         report.summary.push(Fact::new(label, value));
     }
-    let twins: Vec<f32> = found.iter().filter_map(|one| one.twin.as_ref().map(|twin| twin.value)).collect();
-    if !twins.is_empty() {
+    let twins = found.iter().filter(|one| one.twin.is_some()).count();
+    if twins > 0 {
         let what = "the same unit, seed and settings where the entries of each weight are shuffled: what the method draws without anything learned";
         let higher =
             found.iter().filter(|one| one.twin.as_ref().is_some_and(|twin| twin.value >= one.image.value)).count();
-        let text = format!("{higher} of {}", twins.len());
+        let text = format!("{higher} of {twins}");
         report.controls.push(Fact::new("units of a shuffled network that rise as high", text).by(what));
     }
     report.tables.push(table(found));
@@ -143,9 +129,9 @@ fn table(found: &[Visualised]) -> Table {
     }
 }
 
-fn pictures(one: &Visualised) -> Result<Vec<Shown>, VisualiseError> {
+fn pictures(one: &Visualised) -> Result<Vec<Shown>, VisionError> {
     let mut shown = Vec::new();
-    let mut add = |what: &str, image: &Optimised| -> Result<(), VisualiseError> {
+    let mut add = |what: &str, image: &Optimised| -> Result<(), VisionError> {
         if image.verdict == Verdict::Converged {
             shown.push(Shown::new(what, format!("{:.3}", image.value), &image.picture)?);
         }

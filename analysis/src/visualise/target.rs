@@ -2,30 +2,12 @@
 
 use golgi_data::site::Site;
 use golgi_data::unit::Unit;
-use golgi_probes::vision::{Extent, Network};
+use golgi_probes::vision::Network;
 use golgi_probes::{ProbeError, Tensor};
 use serde::{Deserialize, Serialize};
 use tch::Kind;
 
-/// Why nothing can be visualised.
-#[derive(Debug, thiserror::Error)]
-pub enum VisualiseError {
-    /// The network refused.
-    #[error(transparent)]
-    Probe(#[from] ProbeError),
-    /// Pictures could not be read.
-    #[error(transparent)]
-    Image(#[from] golgi_data::images::ImageError),
-    /// The tensor library failed.
-    #[error("the tensor library failed: {}", .0.to_string().lines().next().unwrap_or_default())]
-    Tensor(#[from] tch::TchError),
-    /// Impossible settings.
-    #[error("the settings are not usable: {0}")]
-    Settings(String),
-    /// Somebody asked the work to stop.
-    #[error(transparent)]
-    Cancelled(#[from] golgi_data::context::Cancelled),
-}
+use crate::error::VisionError;
 
 /// How a unit's map becomes one number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -69,14 +51,14 @@ impl Target {
     ///
     /// # Errors
     /// If there are none, or of several sites.
-    pub fn units(units: &[Unit]) -> Result<Target, VisualiseError> {
+    pub fn units(units: &[Unit]) -> Result<Target, VisionError> {
         let Some(first) = units.first() else {
-            return Err(VisualiseError::Settings("there is no unit to visualise".to_owned()));
+            return Err(VisionError::Settings("there is no unit to visualise".to_owned()));
         };
         if let Some(other) = units.iter().find(|unit| unit.site != first.site) {
             let text =
                 format!("`{first}` and `{other}` lie at different sites; visualise them one site after the other");
-            return Err(VisualiseError::Settings(text));
+            return Err(VisionError::Settings(text));
         }
         Ok(Target {
             site: first.site.clone(),
@@ -101,65 +83,62 @@ impl Target {
     }
 
     /// Checks the target against a network: the index of its node, and the weights `[images, channels]`.
-    pub(super) fn ready(&self, network: &Network) -> Result<Ready, VisualiseError> {
+    pub(crate) fn ready(&self, network: &Network) -> Result<Ready, VisionError> {
         let node = network.find(&self.site)?;
-        let (channels, map) = match network.nodes[node].extent {
-            Extent::Map(channels) => (channels, true),
-            Extent::Vector(width) => (width, false),
-        };
+        let channels = network.nodes[node].extent.channels();
         let mut dense = vec![0f32; self.weights.len() * channels];
         for (row, list) in dense.chunks_mut(channels).zip(&self.weights) {
             for (channel, weight) in list {
-                let unit = Unit::new(self.site.clone(), *channel);
-                let place = row.get_mut(*channel as usize);
-                *place.ok_or(ProbeError::UnknownUnit { unit, size: channels })? += weight;
+                network.check(&Unit::new(self.site.clone(), *channel))?;
+                row[*channel as usize] += weight;
             }
             if row.iter().all(|weight| *weight == 0.0) || row.iter().any(|weight| !weight.is_finite()) {
-                return Err(VisualiseError::Settings("a direction must be finite and not zero".to_owned()));
+                return Err(VisionError::Settings("a direction must be finite and not zero".to_owned()));
             }
         }
         let weights = Tensor::f_from_slice(&dense)?.f_view([self.weights.len() as i64, channels as i64])?;
         let weights = weights.f_to_device(network.device)?.f_to_kind(network.kind)?;
-        Ok(Ready { node, weights, aim: self.aim, map })
+        Ok(Ready { node, weights, aim: self.aim })
     }
 }
 
 /// A target that fits its network.
-pub(super) struct Ready {
+pub(crate) struct Ready {
     pub node: usize,
     /// `[images, channels]`.
     pub weights: Tensor,
     aim: Aim,
-    map: bool,
 }
 
 impl Ready {
-    /// Of an activation `[n, channels, …]`, the values of its channels `[n, channels]`.
-    fn pooled(&self, activation: &Tensor) -> Result<Tensor, tch::TchError> {
-        match (self.map, self.aim) {
-            (false, _) => Ok(activation.shallow_clone()),
-            (true, Aim::Channel) => activation.f_mean_dim([2i64, 3].as_slice(), false, None::<Kind>),
-            (true, Aim::Neuron) => {
-                let size = activation.size();
-                activation.f_select(2, size[2] / 2)?.f_select(2, size[3] / 2)
+    /// The activation of the target as a map `[n, channels, rows, columns]`, for images `pixels`.
+    pub fn map(&self, network: &Network, activation: &Tensor, pixels: &Tensor) -> Result<Tensor, ProbeError> {
+        let size = pixels.size();
+        network.as_map(self.node, activation, (size[2], size[3]))
+    }
+
+    /// The values of the channels of a map, `[n, channels]`.
+    fn pooled(&self, map: &Tensor) -> Result<Tensor, tch::TchError> {
+        match self.aim {
+            Aim::Channel => map.f_mean_dim([2i64, 3].as_slice(), false, None::<Kind>),
+            Aim::Neuron => {
+                let size = map.size();
+                map.f_select(2, size[2] / 2)?.f_select(2, size[3] / 2)
             }
         }
     }
 
     /// What each image is to raise, `[n]`, where image i belongs to row i of the weights.
-    pub fn values(&self, activation: &Tensor) -> Result<Tensor, tch::TchError> {
-        self.pooled(activation)?.f_mul(&self.weights)?.f_sum_dim_intlist(1i64, false, None::<Kind>)
+    pub fn values(&self, map: &Tensor) -> Result<Tensor, tch::TchError> {
+        self.pooled(map)?.f_mul(&self.weights)?.f_sum_dim_intlist(1i64, false, None::<Kind>)
     }
 
     /// What each picture gives each row of the weights, `[pictures, rows]`. A unit aimed at as a neuron may sit anywhere in a picture, so that its largest
     /// value counts.
-    pub fn anywhere(&self, activation: &Tensor) -> Result<Tensor, tch::TchError> {
-        if self.map && self.aim == Aim::Neuron {
-            let (n, channels) = (activation.size()[0], activation.size()[1]);
-            let flat = activation.f_view([n, channels, -1])?;
-            let each = self.weights.f_matmul(&flat)?;
-            return each.f_amax([2i64], false);
+    pub fn anywhere(&self, map: &Tensor) -> Result<Tensor, tch::TchError> {
+        if self.aim == Aim::Neuron {
+            return self.weights.f_matmul(&map.f_flatten(2, -1)?)?.f_amax([2i64], false);
         }
-        self.pooled(activation)?.f_matmul(&self.weights.f_transpose(0, 1)?)
+        self.pooled(map)?.f_matmul(&self.weights.f_transpose(0, 1)?)
     }
 }

@@ -9,8 +9,8 @@ use golgi_probes::{DType, DeviceChoice, OpenOptions};
 use super::error::failure;
 use super::style::When;
 use super::{
-    analyse, atlas, capture, classify, corpora, explain, find, generate, harvest, inspect, models, prompt, report, run,
-    sae, superposition, vis,
+    analyse, atlas, attribute, capture, classify, corpora, dissect, explain, find, generate, harvest, inspect, models,
+    prompt, report, run, sae, superposition, vis,
 };
 
 /// The version of the tensor library that the bindings are made for; they refuse to be built with another.
@@ -23,7 +23,7 @@ fn version() -> &'static str {
     &TEXT
 }
 
-/// Look inside transformers and convolutional networks: every neuron, head, channel and layer, and what changes when you change them.
+/// Look inside transformers and networks for images: every neuron, head, channel and layer, and what changes when you change them.
 ///
 /// Without a command, the window opens.
 #[derive(Debug, Parser)]
@@ -168,10 +168,14 @@ pub enum Command {
     Sae(sae::Args),
     /// Toy models of superposition: phase diagrams, polytopes, dimensions per feature
     Superposition(superposition::Args),
-    /// Say what a convolutional network takes pictures for
+    /// Say what a network takes pictures for
     Classify(classify::Args),
-    /// Find images that channels and classes of a convolutional network respond to
+    /// Find images that channels and classes of a network for images respond to
     Vis(vis::Args),
+    /// Show which pixels a class or a unit rests on, beside what a shuffled network gives
+    Attribute(attribute::Args),
+    /// Name the units of a site by the labelled parts of pictures that they cover
+    Dissect(dissect::Args),
     /// Describe the JSON documents that the commands print
     Schema,
 }

@@ -15,7 +15,7 @@ use crate::report::{number, one_line, percent};
 /// Arguments of `golgi classify`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A convolutional network: a name from `golgi models`, a folder or a file
+    /// A network for images: a name from `golgi models`, a folder or a file
     model: String,
     /// Pictures
     #[arg(required = true)]

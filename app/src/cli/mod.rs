@@ -5,6 +5,7 @@
 
 mod args;
 mod change;
+mod dissect;
 mod error;
 mod exit;
 mod interrupt;
@@ -19,6 +20,7 @@ mod work;
 
 mod analyse;
 mod atlas;
+mod attribute;
 mod capture;
 mod classify;
 mod corpora;
@@ -127,6 +129,8 @@ fn dispatch(Cli { global, command }: Cli) -> anyhow::Result<Exit> {
         Command::Superposition(args) => superposition::run(&work, &args),
         Command::Classify(args) => classify::run(&work, &args),
         Command::Vis(args) => vis::run(&work, &args),
+        Command::Attribute(args) => attribute::run(&work, &args),
+        Command::Dissect(args) => dissect::run(&work, &args),
         Command::Schema => schema::run(&work),
     };
     if exit.is_ok() && !work.out.json {

@@ -71,7 +71,36 @@ const SCHEMAS: &[Schema] = &[
             (
                 "units",
                 "list",
-                "unit, value, start, verdict, curve (step, value), file?, best_real? (picture, value), twin?, negative?",
+                "unit, value, start, verdict, curve (step, value), file?, best_real? (picture, value), twin?, negative?, facets? \
+                 (facets: size, exemplars, exemplar_value, start, value, percentile, file; explained, explained_shuffled, purity, stability)",
+            ),
+            ("out", "text", "the folder"),
+            ("report", "object", "the report, with its pictures"),
+        ],
+    },
+    Schema {
+        name: "golgi.dissect/1",
+        about: "golgi dissect MODEL SITE --images SET --json",
+        fields: &[
+            ("settings", "object", "limit, quantile, side, least, exemplars, exemplar_quantile"),
+            (
+                "dissection",
+                "object",
+                "site, units (unit, concept, iou, null_iou, interpretable, milan, milan_score, threshold, exemplars), concepts with their shares of \
+                 pixels, pictures",
+            ),
+            ("report", "object", "the report, with its pictures"),
+        ],
+    },
+    Schema {
+        name: "golgi.attribute/1",
+        about: "golgi attribute MODEL PICTURE… --out DIR --json",
+        fields: &[
+            (
+                "pictures",
+                "list",
+                "picture, unit, name, layer, value, maps (method, file, completeness? (difference, sum, nodes), cascade? (steps: site, share, \
+                 similarity), sensitivity? (other, correlation, insensitive))",
             ),
             ("out", "text", "the folder"),
             ("report", "object", "the report, with its pictures"),
@@ -92,7 +121,7 @@ const SCHEMAS: &[Schema] = &[
             (
                 "network",
                 "object?",
-                "of a convolutional network: family, classes, preprocess, dtype, parameters, multiplications, sites (site, axes, shape, units, \
+                "of a network for images: family, classes, preprocess, dtype, parameters, multiplications, sites (site, axes, shape, units, \
                  receptive_field, description); of others: family, dims, predicts_tokens, causal, dtype, parameters, parameter_counts, tokenizer?, sites (site, axes, \
                  shape, units, description)",
             ),

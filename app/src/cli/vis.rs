@@ -1,10 +1,11 @@
-//! `golgi vis`: images that units of a convolutional network respond to.
+//! `golgi vis`: images that units of a network for images respond to.
 
 use std::path::{Path, PathBuf};
 
+use golgi_analysis::VisionError;
+use golgi_analysis::facets::{self, FacetSettings, Facets, Schedule};
 use golgi_analysis::visualise::{
-    Aim, Optimised, Parametrisation, Settings, Target, Verdict, VisualiseError, Visualised, joined, real_values,
-    report, visualise,
+    Aim, Optimised, Parametrisation, Settings, Target, Verdict, Visualised, joined, real_values, report, visualise,
 };
 use golgi_data::images::{ImageSet, Picture};
 use golgi_data::unit::Unit;
@@ -23,7 +24,7 @@ use crate::report::{Document, Format, OutFile};
     after_help = "A unit is SITE:CHANNEL, such as _conv_head:12; all units of a call lie at one site. `golgi inspect MODEL` lists the sites."
 )]
 pub struct Args {
-    /// A convolutional network: a name from `golgi models`, a folder or a file
+    /// A network for images: a name from `golgi models`, a folder or a file
     model: String,
     /// Units, such as _conv_head:12; the units of a class are at the last site, such as _fc:281
     #[arg(required = true)]
@@ -61,6 +62,23 @@ pub struct Args {
     /// Pictures of it at most; 0 for none
     #[arg(long, default_value_t = 200, value_name = "N")]
     limit: usize,
+    /// Find so many kinds of picture that drive each unit, and an image for each
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "4")]
+    facets: Option<usize>,
+    /// How the images of facets are raised
+    #[arg(long, default_value = "mean-image", value_name = "mean-image|centre-bias", requires = "facets")]
+    schedule: Schedule,
+}
+
+impl Args {
+    /// How facets are found, if they are asked for.
+    fn facet_settings(&self) -> Option<FacetSettings> {
+        let usual = FacetSettings::default();
+        let (size, schedule, limit) = (self.size, self.schedule, self.limit);
+        // Of few pictures not all excite a unit.
+        let top = usual.top.min(limit / 2);
+        self.facets.map(|facets| FacetSettings { facets, top: top.max(3 * facets), limit, size, schedule, ..usual })
+    }
 }
 
 pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
@@ -74,22 +92,32 @@ pub fn run(work: &Work, args: &Args) -> anyhow::Result<Exit> {
         ..Settings::default()
     };
     let set = if args.limit > 0 { Some(ImageSet::open(&args.images)?) } else { None };
+    if args.facets.is_some() && set.is_none() {
+        return Err(failure("facets are found among real pictures; give --limit above 0"));
+    }
     let open = work.open_vision(&args.model)?;
     args.units.iter().try_for_each(|unit| open.network.check(unit).map(drop))?;
     std::fs::create_dir_all(&args.out)
         .map_err(|error| failure(format!("the folder {} cannot be made: {error}", args.out.display())))?;
     let page = OutFile::new(&args.out.join("vis.html"))?;
-    let found = {
+    let (found, facets) = {
         let _watch = work.watch();
-        find(work, &open, &target, &settings, set.as_ref(), args)?
+        (find(work, &open, &target, &settings, set.as_ref(), args)?, find_facets(work, &open, set.as_ref(), args)?)
     };
-    let report = report(&found, &open, &settings, work.global.seed())?;
+    let mut report = report(&found, &open, &settings, work.global.seed())?;
+    if let (Some(set), Some(settings)) = (&set, args.facet_settings()) {
+        facets::append(&mut report, &facets, set, &settings)?;
+    }
     let files = pictures(&args.out, &found)?;
+    let facet_files = facets.iter().map(|one| facet_pictures(&args.out, one)).collect::<anyhow::Result<Vec<_>>>()?;
     let document = Document::of_report(report.clone());
     page.write(document.render(Format::Html).as_bytes())?;
     OutFile::new(&args.out.join("vis.json"))?.write(document.render(Format::Json).as_bytes())?;
     if work.out.json {
-        let units: Vec<Value> = found.iter().zip(&files).map(|(one, file)| unit(one, file.as_deref())).collect();
+        let mut units: Vec<Value> = found.iter().zip(&files).map(|(one, file)| unit(one, file.as_deref())).collect();
+        for ((unit, one), files) in units.iter_mut().zip(&facets).zip(&facet_files) {
+            unit["facets"] = facets_of(one, files, set.as_ref());
+        }
         work.out.document("vis", json!({ "settings": settings, "units": units, "out": args.out, "report": report }))?;
     } else {
         show::report(&work.out, &report)?;
@@ -105,7 +133,7 @@ fn find(
     settings: &Settings,
     set: Option<&ImageSet>,
     args: &Args,
-) -> Result<Vec<Visualised>, VisualiseError> {
+) -> Result<Vec<Visualised>, VisionError> {
     let images = visualise(open, target, settings, &work.ctx)?;
     let negatives =
         args.negative.then(|| visualise(open, &target.clone().negative(), settings, &work.ctx)).transpose()?;
@@ -115,17 +143,58 @@ fn find(
         None => None,
         Some(set) => {
             let real = real_values(open, target, set, args.limit, &work.ctx)?;
-            let best = (0..target.names.len()).map(|row| best(set, real.best(row).map(|(name, _)| name)));
-            let best = best.collect::<Result<Vec<Picture>, VisualiseError>>()?;
+            let best = (0..target.names.len()).filter_map(|row| real.best(row));
+            let best = best.map(|index| Ok((set.entries()[index].id.clone(), set.load(index)?.picture)));
+            let best = best.collect::<Result<Vec<(String, Picture)>, VisionError>>()?;
             Some((real, best))
         }
     };
     Ok(joined(images, negatives, twins, real))
 }
 
-fn best(set: &ImageSet, name: Option<&str>) -> Result<Picture, VisualiseError> {
-    let index = set.entries().iter().position(|entry| Some(entry.id.as_str()) == name).unwrap_or_default();
-    Ok(set.load(index)?.picture)
+fn find_facets(
+    work: &Work,
+    open: &OpenVision,
+    set: Option<&ImageSet>,
+    args: &Args,
+) -> Result<Vec<Facets>, VisionError> {
+    match (args.facet_settings(), set) {
+        (Some(settings), Some(set)) => facets::facets(open, &args.units, set, &settings, &work.ctx),
+        _ => Ok(Vec::new()),
+    }
+}
+
+/// Writes a PNG for the image of every facet; returns their names.
+fn facet_pictures(folder: &Path, one: &Facets) -> anyhow::Result<Vec<String>> {
+    let unit = one.unit.to_string().replace(':', "-");
+    let put = |(at, facet): (usize, &facets::Facet)| {
+        let name = format!("{unit}-facet{}.png", at + 1);
+        OutFile::new(&folder.join(&name))?.write(&facet.image.to_png()?)?;
+        Ok(name)
+    };
+    one.facets.iter().enumerate().map(put).collect()
+}
+
+fn facets_of(one: &Facets, files: &[String], set: Option<&ImageSet>) -> Value {
+    let named = |index: &usize| set.map(|set| set.entries()[*index].id.clone());
+    let facets = one.facets.iter().zip(files).map(|(facet, file)| {
+        json!({
+            "size": facet.size,
+            "exemplars": facet.exemplars.iter().map(named).collect::<Vec<_>>(),
+            "exemplar_value": facet.exemplar_value,
+            "start": facet.start,
+            "value": facet.value,
+            "percentile": facet.percentile,
+            "file": file,
+        })
+    });
+    json!({
+        "facets": facets.collect::<Vec<_>>(),
+        "explained": one.explained,
+        "explained_shuffled": one.explained_shuffled,
+        "purity": one.purity,
+        "stability": one.stability,
+    })
 }
 
 /// Writes a PNG for every image that converged; returns its name, or nothing.

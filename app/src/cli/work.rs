@@ -49,19 +49,13 @@ impl Work {
         })
     }
 
-    /// Opens a convolutional network.
+    /// Opens a network for images.
     ///
     /// # Errors
     /// If it cannot be found, read or understood.
     pub fn open_vision(&self, spec: &str) -> anyhow::Result<OpenVision> {
         let _watch = self.watch();
         let files = self.global.resolver().resolve(spec, &self.ctx).map_err(advised)?;
-        if !files.config.is_null() {
-            let text = format!(
-                "`{spec}` is a language model; this command looks at convolutional networks, such as efficientnet-lite0"
-            );
-            return Err(failure(text));
-        }
         Ok(OpenVision::from_files(files, &self.global.open_options(), &self.ctx)?)
     }
 

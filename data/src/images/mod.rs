@@ -20,6 +20,7 @@ mod csv_file;
 mod decode;
 mod error;
 pub mod generate;
+mod hub;
 mod jpeg;
 mod mask;
 mod picture;

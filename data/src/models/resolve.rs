@@ -28,6 +28,8 @@ pub struct ModelFiles {
     pub path: PathBuf,
     /// The configuration as the hub's `config.json` has it; `Null` where a lone file of weights has none.
     pub config: Value,
+    /// What a model for images expects of them, as the hub's `preprocessor_config.json` has it; `Null` where there is none.
+    pub preprocessor: Value,
     /// The weights.
     pub weights: Weights,
     /// The tokenizer, if there is one of a kind that can be read.
@@ -263,12 +265,16 @@ fn open(spec: &str, path: &Path, origin: Origin, ctx: &RunContext) -> Result<Mod
     ctx.stage("opening the model", 0);
     let weights = Weights::open(&file)?;
     // A GGUF describes itself; files beside it may belong to another model.
-    let (config, tokenizer, licence) = match weights.gguf() {
+    let (config, preprocessor, tokenizer, licence) = match weights.gguf() {
         Some(meta) => {
             let licence = meta.string("general.license").map(str::to_owned);
-            (hub_config(meta, &weights)?, Tokenizer::from_gguf(meta), licence)
+            (hub_config(meta, &weights)?, Value::Null, Tokenizer::from_gguf(meta), licence)
         }
-        None => (read_config(&folder)?, Tokenizer::from_folder(&folder), licence_of(&folder)),
+        None => {
+            let [config, preprocessor] =
+                ["config.json", "preprocessor_config.json"].map(|name| read_json(&folder, name));
+            (config?, preprocessor?, Tokenizer::from_folder(&folder), licence_of(&folder))
+        }
     };
     let tokenizer = match tokenizer {
         Ok(tokenizer) => Some(tokenizer),
@@ -290,6 +296,7 @@ fn open(spec: &str, path: &Path, origin: Origin, ctx: &RunContext) -> Result<Mod
         spec: spec.to_owned(),
         path: path.to_owned(),
         config,
+        preprocessor,
         weights,
         tokenizer,
         licence: origin.licence.or(licence),
@@ -297,9 +304,9 @@ fn open(spec: &str, path: &Path, origin: Origin, ctx: &RunContext) -> Result<Mod
     })
 }
 
-/// `config.json`, or `Null`.
-fn read_config(folder: &Path) -> Result<Value, ResolveError> {
-    let path = folder.join("config.json");
+/// A JSON object beside the weights, or `Null`.
+fn read_json(folder: &Path, name: &str) -> Result<Value, ResolveError> {
+    let path = folder.join(name);
     let bytes = match read_start(&path, MAX_CONFIG) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Value::Null),

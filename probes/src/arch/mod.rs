@@ -7,6 +7,7 @@
 //! list.
 
 mod bert;
+mod clip_text;
 mod config;
 mod gemma2;
 mod gemma3;
@@ -48,6 +49,7 @@ pub const FAMILIES: &[Family] = &[
     Family { name: "gemma3", model_types: &["gemma3_text", "gemma3"], build: gemma3::build },
     Family { name: "phi3", model_types: &["phi3"], build: phi3::build },
     Family { name: "bert", model_types: &["bert"], build: bert::build },
+    Family { name: "clip_text", model_types: &["clip_text_model", "clip"], build: clip_text::build },
 ];
 
 /// The family that a configuration names.

@@ -139,6 +139,7 @@ impl Transformer {
         let sites = NormSites::Plain(Site::LnFinalScale, Site::LnFinalNormalized);
         match &self.head {
             Head::None => Ok(resid),
+            Head::Norm(norm) => norm.tapped(pass, &sites, &resid),
             Head::Lm { norm, project_out, unembed, softcap } => {
                 let mut read = match norm {
                     Some(norm) => norm.tapped(pass, &sites, &resid)?,

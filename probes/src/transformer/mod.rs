@@ -40,6 +40,8 @@ pub struct MlmHead {
 pub enum Head {
     /// Nothing: the last residual stream is the output (BERT without a head).
     None,
+    /// A norm, whose output is read by something else than an unembedding (CLIP's text tower).
+    Norm(Norm),
     /// `unembed(ln_final(x))`, the norm being absent in post-norm models.
     Lm {
         /// The final norm.
@@ -106,10 +108,11 @@ impl Transformer {
         &self.blocks[layer as usize].mlp
     }
 
-    /// The norm that the unembedding reads, if there is one.
+    /// The norm behind the last block, if there is one.
     pub fn final_norm(&self) -> Option<&Norm> {
         match &self.head {
             Head::None => None,
+            Head::Norm(norm) => Some(norm),
             Head::Lm { norm, .. } => norm.as_ref(),
             Head::Mlm { head, .. } => Some(&head.norm),
         }
@@ -122,7 +125,7 @@ impl Transformer {
     /// If the tensor library fails.
     pub fn unembedding(&self) -> crate::Result<Option<Tensor>> {
         Ok(match &self.head {
-            Head::None => None,
+            Head::None | Head::Norm(_) => None,
             Head::Lm { project_out: Some(project), unembed, .. } => Some(unembed.weight.f_matmul(&project.weight)?),
             Head::Lm { unembed, .. } | Head::Mlm { unembed, .. } => Some(unembed.weight.shallow_clone()),
         })
@@ -130,7 +133,7 @@ impl Transformer {
 
     /// Whether the model predicts tokens.
     pub fn has_logits(&self) -> bool {
-        !matches!(self.head, Head::None)
+        !matches!(self.head, Head::None | Head::Norm(_))
     }
 
     /// The sites of this model in the order in which a pass visits them.
@@ -219,6 +222,7 @@ impl Transformer {
         };
         let head = match &self.head {
             Head::None => 0,
+            Head::Norm(n) => norm(n),
             Head::Lm { norm: n, project_out, unembed: u, .. } => {
                 n.as_ref().map_or(0, norm) + project_out.as_ref().map_or(0, linear) + unembed(u)
             }

@@ -3,11 +3,14 @@
 //! A network is a list of operations, so that what comes back from each can be looked at and changed: guided backpropagation and
 //! deconvolution replace the derivative of the rectifiers, feature visualisation lets gradients through blocked ones for its first steps.
 
+use std::collections::HashMap;
+
 use golgi_data::site::Site;
 use tch::{Kind, Tensor};
 
 use super::graph::Network;
 use super::op::Op;
+use super::token::TokenOp;
 use crate::error::{ProbeError, Result};
 use crate::layers::Activation;
 use crate::tap::Tap;
@@ -50,21 +53,21 @@ impl Record {
     }
 }
 
-/// Keeps everything.
+/// Keeps the values of some nodes.
 struct Keep<'a> {
-    network: &'a Network,
+    nodes: HashMap<&'a Site, usize>,
     record: Record,
-    wanted: Vec<bool>,
 }
 
 impl Tap for Keep<'_> {
     fn wants(&self, site: &Site) -> bool {
-        self.network.find(site).is_ok_and(|node| self.wanted[node])
+        self.nodes.contains_key(site)
     }
 
     fn visit(&mut self, site: &Site, activation: Tensor) -> Result<Tensor> {
-        let node = self.network.find(site)?;
-        self.record.values[node] = Some(activation.shallow_clone());
+        if let Some(node) = self.nodes.get(site) {
+            self.record.values[*node] = Some(activation.shallow_clone());
+        }
         Ok(activation)
     }
 }
@@ -75,9 +78,23 @@ impl Network {
     /// # Errors
     /// As [`Network::forward`].
     pub fn record(&self, pixels: &Tensor, target: usize) -> Result<Record> {
-        let wanted = self.readers(|node| usize::from(node == target)).iter().map(|readers| *readers > 0).collect();
+        let readers = self.readers(|node| usize::from(node == target));
+        self.keep(pixels, target, |node| readers[node] > 0)
+    }
+
+    /// Runs the network over `pixels` up to node `node`; returns its value.
+    ///
+    /// # Errors
+    /// As [`Network::forward`].
+    pub fn activation(&self, pixels: &Tensor, node: usize) -> Result<Tensor> {
+        Ok(self.keep(pixels, node, |other| other == node)?.target()?.shallow_clone())
+    }
+
+    fn keep(&self, pixels: &Tensor, target: usize, wanted: impl Fn(usize) -> bool) -> Result<Record> {
+        let nodes = self.nodes.iter().enumerate().filter(|(node, _)| wanted(*node));
+        let nodes = nodes.map(|(node, of)| (&of.site, node)).collect();
         let values = std::iter::repeat_with(|| None).take(self.nodes.len()).collect();
-        let mut keep = Keep { network: self, record: Record { values, target }, wanted };
+        let mut keep = Keep { nodes, record: Record { values, target } };
         self.forward(pixels, &mut keep, false)?;
         Ok(keep.record)
     }
@@ -158,6 +175,10 @@ fn redirected(a: &Tensor, open: &Tensor, signal: &Tensor) -> Result<Tensor> {
 
 /// `signal` times the derivative of the operation, for each of its inputs.
 fn derivative(op: &Op, inputs: &[&Tensor], signal: &Tensor) -> Result<Vec<Tensor>> {
+    if matches!(op, Op::Token(TokenOp::Positions(_))) {
+        // They read the map's size only.
+        return Ok(Vec::new());
+    }
     let leaf = |input: &&Tensor| -> Result<Tensor> { Ok(input.f_detach()?.f_set_requires_grad(true)?) };
     let leaves = inputs.iter().map(leaf).collect::<Result<Vec<_>>>()?;
     tch::with_grad(|| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use golgi_data::site::Site;
 
-use super::graph::{Extent, Network, Node};
+use super::graph::{Extent, Network, Node, Output};
 use super::op::{BatchNorm, ChannelNorm, Conv, Op, Padding, Window};
 use crate::error::{ProbeError, Result};
 use crate::layers::{Activation, Linear, Loader};
@@ -46,7 +46,12 @@ impl<'a> Builder<'a> {
         self.nodes[value.0].extent.channels()
     }
 
-    fn add(&mut self, path: &str, op: Op, inputs: &[Value], extent: Extent) -> Result<Value> {
+    /// The shape of `value`.
+    pub(super) fn extent(&self, value: Value) -> Extent {
+        self.nodes[value.0].extent
+    }
+
+    pub(super) fn add(&mut self, path: &str, op: Op, inputs: &[Value], extent: Extent) -> Result<Value> {
         let before = self.uses.entry(path.to_owned()).or_insert(0);
         let name = if *before == 0 { path.to_owned() } else { format!("{path}_{before}") };
         *before += 1;
@@ -121,6 +126,7 @@ impl<'a> Builder<'a> {
         let extent = match self.nodes[x.0].extent {
             Extent::Map(_) => Extent::Map(out),
             Extent::Vector(_) => Extent::Vector(out),
+            Extent::Tokens(_) | Extent::Heads { .. } | Extent::Pattern(_) => Extent::Tokens(out),
         };
         self.add(path, Op::Linear(Linear { weight, bias: Some(bias) }), &[x], extent)
     }
@@ -226,6 +232,10 @@ impl<'a> Builder<'a> {
 
     /// The network, whose last node is the output.
     pub fn finish(self, family: &'static str) -> Network {
-        Network { family, nodes: self.nodes, kind: self.loader.kind(), device: self.loader.device() }
+        self.finish_with(family, Output::Classes)
+    }
+
+    pub(super) fn finish_with(self, family: &'static str, output: Output) -> Network {
+        Network { family, nodes: self.nodes, output, kind: self.loader.kind(), device: self.loader.device() }
     }
 }

@@ -69,7 +69,8 @@ impl Span {
 }
 
 impl Network {
-    /// The receptive field of every node for images of `height` × `width`. Behind a mean over the whole map it is the whole image.
+    /// The receptive field of every node for images of `height` × `width`. Behind a mean over the whole map it is the whole image,
+    /// and so it is for tokens, since attention may bring them anything.
     ///
     /// # Errors
     /// As [`Network::spatial`].
@@ -93,7 +94,7 @@ impl Network {
             fields.push(match &node.op {
                 Op::Conv(conv) => slid(conv.kernel(), conv.stride, conv.padding),
                 Op::MaxPool(w) | Op::AvgPool(w) => slid((w.size, w.size), w.stride, Padding::Zeros(w.padding)),
-                Op::AdaptiveAvgPool(_) | Op::Flatten => {
+                Op::AdaptiveAvgPool(_) | Op::Flatten | Op::Token(_) => {
                     Field { rows: Span::whole(height), columns: Span::whole(width) }
                 }
                 _ => node.inputs[1..].iter().fold(before, |joined, input| Field {

@@ -1,4 +1,4 @@
-//! Convolutional networks: every operation is a site, under the name that its reference implementation gives it.
+//! Networks for images, convolutional ones and transformers: every operation is a site, under the name that its reference implementation gives it.
 //!
 //! A [`Network`] is a list of operations. The same taps as for transformers look into its pass and change it; only what the wanted
 //! sites depend on is computed.
@@ -25,10 +25,12 @@ mod graph;
 mod op;
 mod open;
 mod run;
+mod token;
 
 pub use backward::{Record, Rule};
 pub use build::{Builder, Value};
 pub use field::{Crop, Field, Span};
-pub use graph::{Extent, Network, Node};
+pub use graph::{Extent, Network, Node, Output};
 pub use op::{BatchNorm, ChannelNorm, Conv, Op, Padding, Window};
 pub use open::{ClassScore, OpenVision, is_vision, open};
+pub use token::{Positions, TokenOp};

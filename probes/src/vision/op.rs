@@ -1,11 +1,12 @@
-//! The operations that convolutional networks consist of.
+//! The operations that networks for images consist of; those on tokens are in `token.rs`.
 //!
 //! Maps are `[batch, channels, height, width]` at every site, also where a reference implementation turns them for a while (ConvNeXt).
 
-use rand::Rng;
 use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 use tch::Tensor;
 
+use super::token::TokenOp;
 use crate::error::Result;
 use crate::layers::{Activation, Linear};
 
@@ -103,6 +104,8 @@ pub enum Op {
     Concat,
     /// Each channel times a number `[channels]`.
     Scale(Tensor),
+    /// An operation on the tokens of a vision transformer.
+    Token(TokenOp),
 }
 
 /// Zeros before and behind one axis of `size`, for [`Padding::Same`].
@@ -112,8 +115,12 @@ pub(super) fn same(size: i64, kernel: i64, stride: i64) -> (i64, i64) {
     (total / 2, total - total / 2)
 }
 
-/// The same entries in another order.
-fn permuted(tensor: &Tensor, random: &mut impl Rng) -> Result<Tensor> {
+/// What shuffles weights, or nothing for copies of them as they are.
+pub(super) type Shuffle<'a> = Option<&'a mut ChaCha8Rng>;
+
+/// The same entries, in another order if something shuffles.
+pub(super) fn permuted(tensor: &Tensor, shuffle: Shuffle) -> Result<Tensor> {
+    let Some(random) = shuffle else { return Ok(tensor.shallow_clone()) };
     let mut order: Vec<i64> = (0..tensor.numel() as i64).collect();
     order.shuffle(random);
     let order = Tensor::f_from_slice(&order)?.f_to_device(tensor.device())?;
@@ -214,6 +221,7 @@ impl Op {
             Op::Concat if inputs.len() == 1 => x.shallow_clone(),
             Op::Concat => Tensor::f_cat(inputs, 1)?,
             Op::Scale(scale) => x.f_mul(&scale.f_view([1, -1, 1, 1])?)?,
+            Op::Token(op) => op.apply(inputs)?,
         })
     }
 
@@ -227,6 +235,7 @@ impl Op {
             Op::MaxPool(window) | Op::AvgPool(window) => (window.out(height), window.out(width)),
             Op::AdaptiveAvgPool(side) => (*side, *side),
             Op::Flatten => (1, 1),
+            Op::Token(op) => op.spatial((height, width)),
             _ => (height, width),
         }
     }
@@ -239,6 +248,7 @@ impl Op {
             Op::ChannelNorm(norm) => vec![&norm.gain, &norm.bias],
             Op::Linear(linear) => std::iter::once(&linear.weight).chain(&linear.bias).collect(),
             Op::Scale(scale) => vec![scale],
+            Op::Token(op) => op.parameters(),
             _ => Vec::new(),
         };
         tensors.iter().map(|tensor| tensor.numel() as u64).sum()
@@ -253,19 +263,20 @@ impl Op {
                 values * (size[1] * size[2] * size[3]) as u64
             }
             Op::Linear(linear) => values * linear.weight.size()[1] as u64,
+            Op::Token(op) => op.multiplications(out.0 as u64, out.1 as u64),
             _ => 0,
         }
     }
 
-    /// The same with the entries of its weight in another order.
-    pub(crate) fn shuffled(&self, random: &mut impl Rng) -> Result<Op> {
+    /// The same, with `shuffle` with the entries of its weight in another order.
+    pub(crate) fn copied(&self, shuffle: Shuffle) -> Result<Op> {
         let keep = |tensor: &Option<Tensor>| tensor.as_ref().map(Tensor::shallow_clone);
         Ok(match self {
             Op::Conv(conv) => {
-                Op::Conv(Conv { weight: permuted(&conv.weight, random)?, bias: keep(&conv.bias), ..*conv })
+                Op::Conv(Conv { weight: permuted(&conv.weight, shuffle)?, bias: keep(&conv.bias), ..*conv })
             }
             Op::Linear(linear) => {
-                Op::Linear(Linear { weight: permuted(&linear.weight, random)?, bias: keep(&linear.bias) })
+                Op::Linear(Linear { weight: permuted(&linear.weight, shuffle)?, bias: keep(&linear.bias) })
             }
             Op::BatchNorm(norm) => Op::BatchNorm(BatchNorm {
                 mean: norm.mean.shallow_clone(),
@@ -289,6 +300,7 @@ impl Op {
             Op::Add => Op::Add,
             Op::Mul => Op::Mul,
             Op::Concat => Op::Concat,
+            Op::Token(op) => Op::Token(op.copied(shuffle)?),
         })
     }
 
@@ -319,6 +331,7 @@ impl Op {
             Op::Mul => "product".to_owned(),
             Op::Concat => "channels of several maps".to_owned(),
             Op::Scale(_) => "each channel scaled".to_owned(),
+            Op::Token(op) => op.description(),
         }
     }
 }

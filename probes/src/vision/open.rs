@@ -1,21 +1,20 @@
-//! Opening a convolutional network.
-
-use std::cell::OnceCell;
+//! Opening a network for images.
 
 use golgi_data::context::RunContext;
 use golgi_data::images::{Picture, Preprocess};
 use golgi_data::models::{ModelFiles, Resolver};
-use golgi_data::weights::Weights;
 use serde::Serialize;
+use serde_json::Value;
 use tch::Tensor;
 
 use super::arch;
-use super::graph::Network;
-use crate::error::Result;
+use super::graph::{Network, Output};
+use crate::error::{ProbeError, Result};
 use crate::layers::Loader;
 use crate::open::{DType, OpenOptions};
+use crate::origin::Origin;
 
-/// A convolutional network, with everything that belongs to it.
+/// A network for images, with everything that belongs to it.
 #[derive(Debug)]
 pub struct OpenVision {
     /// A short name for people.
@@ -30,49 +29,63 @@ pub struct OpenVision {
     pub licence: Option<String>,
     /// What it computes in.
     pub dtype: DType,
-    /// Absent for a network that was built in memory.
-    weights: Option<Weights>,
-    digest: OnceCell<String>,
+    origin: Origin,
 }
 
 /// Opens `spec`: a catalogue name, a folder, a single file of weights or `hf://org/repo`.
 ///
 /// # Errors
-/// If it cannot be found, read or understood, or is no convolutional network that is known; each with the next step.
+/// If it cannot be found, read or understood, or is no network for images that is known; each with the next step.
 pub fn open(spec: &str, resolver: &Resolver, options: &OpenOptions, ctx: &RunContext) -> Result<OpenVision> {
     ctx.stage("reading the model", 0);
     OpenVision::from_files(resolver.resolve(spec, ctx)?, options, ctx)
 }
 
-/// Whether these are weights of a convolutional network that is known.
+/// Whether these are weights of a network for images that is known. CLIP, which has a tower for images and one for texts, is one.
 pub fn is_vision(files: &ModelFiles, ctx: &RunContext) -> bool {
-    files.config.is_null()
-        && arch::recognise(&Loader::new(&files.weights, ctx, tch::Kind::Float, tch::Device::Cpu)).is_some()
+    match files.config {
+        Value::Null => arch::recognise(&Loader::new(&files.weights, ctx, tch::Kind::Float, tch::Device::Cpu)).is_some(),
+        ref config => arch::transformer(config).is_some(),
+    }
+}
+
+/// The side of the images that a configuration names, else 224.
+fn image_size(config: &Value) -> u32 {
+    let named = |config: &Value| config.get("image_size").and_then(Value::as_u64);
+    let size = named(config).or_else(|| named(config.get("vision_config")?));
+    size.and_then(|size| u32::try_from(size).ok()).unwrap_or(224)
 }
 
 impl OpenVision {
     /// Builds the network from files that are at hand.
     ///
     /// # Errors
-    /// If no family recognises the weights, or some are missing, misshapen or damaged.
+    /// If no family recognises configuration or weights, or some weights are missing, misshapen or damaged.
     pub fn from_files(files: ModelFiles, options: &OpenOptions, ctx: &RunContext) -> Result<OpenVision> {
-        let ModelFiles { name, spec, weights, licence, .. } = files;
+        let ModelFiles { name, spec, config, preprocessor, weights, licence, .. } = files;
         let device = options.device.resolve()?;
         let loader = Loader::new(&weights, ctx, options.dtype.kind(), device);
-        let family = arch::family(&loader)?;
         ctx.stage("loading weights", weights.names().count() as u64);
-        let network = (family.build)(&loader)?;
-        let preprocess = (family.expects)(&network)?;
-        let (dtype, digest, weights) = (options.dtype, OnceCell::new(), Some(weights));
-        Ok(OpenVision { name, spec, network, preprocess, licence, dtype, weights, digest })
+        let (network, preprocess) = if config.is_null() {
+            let family = arch::family(&loader)?;
+            let network = (family.build)(&loader)?;
+            let preprocess = (family.expects)(&network)?;
+            (network, preprocess)
+        } else {
+            let family = arch::transformer(&config).ok_or_else(|| ProbeError::Language(spec.clone()))?;
+            let usual = (family.expects)(image_size(&config))?;
+            let preprocess = if preprocessor.is_null() { usual } else { Preprocess::from_hub(&preprocessor, &usual)? };
+            ((family.build)(&config, &loader)?, preprocess)
+        };
+        let (dtype, origin) = (options.dtype, Origin::files(weights));
+        Ok(OpenVision { name, spec, network, preprocess, licence, dtype, origin })
     }
 
     /// Wraps a network that was built by hand, such as one with planted units. It has no files, hence no digest.
     pub fn in_memory(name: &str, network: Network, preprocess: Preprocess) -> OpenVision {
         let dtype = if network.kind == tch::Kind::BFloat16 { DType::Bf16 } else { DType::F32 };
         let name = name.to_owned();
-        let (spec, digest) = (name.clone(), OnceCell::new());
-        OpenVision { spec, name, network, preprocess, licence: None, dtype, weights: None, digest }
+        OpenVision { spec: name.clone(), name, network, preprocess, licence: None, dtype, origin: Origin::default() }
     }
 
     /// SHA-256 over the weight files, hexadecimal; computed once. Empty for a network that was built in memory.
@@ -80,16 +93,12 @@ impl OpenVision {
     /// # Errors
     /// If the files cannot be read any more.
     pub fn digest(&self) -> Result<String> {
-        if let Some(digest) = self.digest.get() {
-            return Ok(digest.clone());
-        }
-        let digest = self.weights.as_ref().map(Weights::digest).transpose()?.unwrap_or_default();
-        Ok(self.digest.get_or_init(|| digest).clone())
+        self.origin.digest()
     }
 
     /// Bytes of the weight files.
     pub fn bytes_on_disk(&self) -> u64 {
-        self.weights.as_ref().map_or(0, Weights::bytes_on_disk)
+        self.origin.bytes_on_disk()
     }
 
     /// A picture as the network expects it, `[1, 3, size, size]`.
@@ -97,8 +106,16 @@ impl OpenVision {
     /// # Errors
     /// If the tensor library fails.
     pub fn pixels(&self, picture: &Picture) -> Result<Tensor> {
+        self.tensor(&self.preprocess.apply(picture))
+    }
+
+    /// What [`Preprocess::apply`] gives, `[3, size, size]`, as a batch of one.
+    ///
+    /// # Errors
+    /// If it has another size.
+    pub fn tensor(&self, values: &[f32]) -> Result<Tensor> {
         let size = self.preprocess.input_size() as i64;
-        let pixels = Tensor::f_from_slice(&self.preprocess.apply(picture))?.f_view([1, 3, size, size])?;
+        let pixels = Tensor::f_from_slice(values)?.f_view([1, 3, size, size])?;
         Ok(pixels.f_to_device(self.network.device)?.f_to_kind(self.network.kind)?)
     }
 
@@ -124,8 +141,11 @@ impl OpenVision {
     /// The classes of a picture with their probabilities and logits, the most probable first.
     ///
     /// # Errors
-    /// As [`Network::forward`].
+    /// As [`Network::forward`]; [`ProbeError::NoClasses`] if the network is no classifier.
     pub fn classify(&self, picture: &Picture, most: usize) -> Result<Vec<ClassScore>> {
+        if self.network.output == Output::Features {
+            return Err(ProbeError::NoClasses(self.name.clone()));
+        }
         let logits = self.network.logits(&self.pixels(picture)?)?.f_view([-1])?;
         let values = Vec::<f32>::try_from(logits.f_to_device(tch::Device::Cpu)?)?;
         let largest = values.iter().copied().fold(f32::NEG_INFINITY, f32::max);
@@ -147,7 +167,11 @@ impl OpenVision {
     /// # Errors
     /// If the tensor library fails.
     pub fn twin(&self, seed: u64) -> Result<OpenVision> {
-        Ok(OpenVision::in_memory(&format!("{} (shuffled)", self.name), self.network.shuffled(seed)?, self.preprocess))
+        Ok(OpenVision::in_memory(
+            &format!("{} (shuffled)", self.name),
+            self.network.shuffled(seed, 0)?,
+            self.preprocess,
+        ))
     }
 }
 

@@ -1,6 +1,7 @@
-//! Convolutional networks.
+//! Networks for images.
 
 mod formula;
 mod gradients;
 mod parity;
 mod real;
+mod transformers;

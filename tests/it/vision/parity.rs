@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use golgi_data::site::SitePattern;
 use golgi_data::weights::Weights;
+use golgi_probes::vision::Network;
 use golgi_probes::vision::arch::FAMILIES;
-use golgi_probes::vision::{Extent, Network};
 use golgi_probes::{Capture, Kind, Tensor};
 
 use super::formula::{image, network};
@@ -34,10 +34,7 @@ fn check(name: &str, network: &Network) {
     // Shapes are those promised.
     let sizes = network.spatial(64, 64).unwrap();
     for (node, (height, width)) in network.nodes.iter().zip(sizes) {
-        let promised = match node.extent {
-            Extent::Map(channels) => vec![1, channels as i64, height, width],
-            Extent::Vector(width) => vec![1, width as i64],
-        };
+        let promised = [vec![1], node.extent.shape((height, width))].concat();
         assert_eq!(trace.get(&node.site).unwrap().size(), promised, "{name}: {}", node.site);
     }
     // Every operation that torchvision has, and no other.

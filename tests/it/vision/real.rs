@@ -50,7 +50,7 @@ fn an_optimised_image_excites_its_channel_more_than_real_pictures() {
     let found = visualise(&open, &target, &settings, &ctx).unwrap();
     let set = ImageSet::open("starter").unwrap();
     let real = real_values(&open, &target, &set, 48, &ctx).unwrap();
-    assert_eq!((real.pictures.len(), real.unread), (48, 0));
+    assert_eq!((real.pictures.len(), real.report.bad), (48, 0));
     for (row, image) in found.iter().enumerate() {
         assert_eq!(image.verdict, Verdict::Converged);
         assert!(percentile(&real.values[row], image.value) > 95.0, "{} {:?}", image.value, real.best(row));

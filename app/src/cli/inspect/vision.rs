@@ -1,4 +1,4 @@
-//! `golgi inspect` for convolutional networks.
+//! `golgi inspect` for networks for images.
 
 use golgi_data::images::Fit;
 use golgi_probes::vision::{Extent, OpenVision};
@@ -28,7 +28,13 @@ pub(super) fn network(work: &Work, open: &OpenVision, on_disk: &OnDisk, tensors:
         work,
         &[
             ("family", network.family.to_owned()),
-            ("classes", count(network.classes() as u64)),
+            (
+                "classes",
+                match network.classes() {
+                    0 => "none: its last layer describes the image".to_owned(),
+                    classes => count(classes as u64),
+                },
+            ),
             ("a picture becomes", fit),
             ("its values become", format!("(x · {} − {:?}) / {:?}", settings.scale, settings.mean, settings.std)),
             ("computes in", format!("{} on {}", open.dtype, work.global.open_options().device)),
@@ -40,10 +46,8 @@ pub(super) fn network(work: &Work, open: &OpenVision, on_disk: &OnDisk, tensors:
     let mut table = Table::new().left("site").left("shape").right("sees").flexible("what it is");
     let fields = network.fields(size, size)?;
     for ((node, (height, width)), field) in network.nodes.iter().zip(sizes).zip(fields) {
-        let shape = match node.extent {
-            Extent::Map(channels) => format!("[batch, {channels}, {height}, {width}]"),
-            Extent::Vector(width) => format!("[batch, {width}]"),
-        };
+        let sides: Vec<String> = node.extent.shape((height, width)).iter().map(i64::to_string).collect();
+        let shape = format!("[batch, {}]", sides.join(", "));
         let sees = format!("{}", field.rows.size.min(size));
         let what = Cell::new(node.op.description(), Style::Dim);
         table.row([Cell::new(node.site.to_string(), Style::Name), shape.into(), sees.into(), what]);
@@ -63,11 +67,14 @@ pub(super) fn json(open: &OpenVision, on_disk: &OnDisk, tensors: bool) -> anyhow
     let sites = network.nodes.iter().zip(sizes).zip(receptive).map(|((node, (height, width)), field)| {
         json!({
             "site": node.site,
-            "axes": if matches!(node.extent, Extent::Map(_)) { "map" } else { "vector" },
-            "shape": match node.extent {
-                Extent::Map(channels) => vec![channels as i64, height, width],
-                Extent::Vector(width) => vec![width as i64],
+            "axes": match node.extent {
+                Extent::Map(_) => "map",
+                Extent::Vector(_) => "vector",
+                Extent::Tokens(_) => "tokens",
+                Extent::Heads { .. } => "heads",
+                Extent::Pattern(_) => "pattern",
             },
+            "shape": node.extent.shape((height, width)),
             "units": node.extent.channels(),
             "receptive_field": field.rows.size.min(size),
             "description": node.op.description(),

@@ -74,14 +74,19 @@ pub(super) fn build(loader: &Loader) -> Result<Network> {
     Ok(net.finish("efficientnet"))
 }
 
+/// How many depthwise convolutions there are: one in each block.
+pub(super) fn depthwise(network: &Network) -> usize {
+    let depthwise = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.groups > 1);
+    network.nodes.iter().filter(depthwise).count()
+}
+
 /// The side of the images that B0 to B7 were trained on, told by the width of the head and, where two share it, by the number of blocks.
 pub(super) fn side(network: &Network) -> u32 {
     let head = network.nodes.iter().rev().find_map(|node| match &node.op {
         Op::Linear(linear) => Some(linear.weight.size()[1]),
         _ => None,
     });
-    let depthwise = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.groups > 1);
-    match (head, network.nodes.iter().filter(depthwise).count()) {
+    match (head, depthwise(network)) {
         (Some(1280), 0..=16) => 224,
         (Some(1280), _) => 240,
         (Some(1408), _) => 260,

@@ -4,7 +4,7 @@
 use golgi_data::images::{Interpolation, Preprocess, PreprocessSettings};
 
 use super::super::build::{Builder, Value};
-use super::super::graph::{Network, Node};
+use super::super::graph::Network;
 use super::super::op::{Op, Padding};
 use crate::error::{ProbeError, Result};
 use crate::layers::{Activation, Loader};
@@ -104,10 +104,8 @@ pub(super) fn expects(network: &Network) -> Result<Preprocess> {
         let usual = *Preprocess::imagenet(size)?.settings();
         return Ok(Preprocess::new(PreprocessSettings { interpolation: Interpolation::Bicubic, ..usual })?);
     }
-    let depthwise = |node: &&Node| matches!(&node.op, Op::Conv(conv) if conv.groups > 1);
-    let blocks = network.nodes.iter().filter(depthwise).count();
     let last = network.nodes.iter().rev().find(|node| node.site.to_string().ends_with("_project_conv"));
-    let size = match (last.map_or(0, |node| node.extent.channels()), blocks) {
+    let size = match (last.map_or(0, |node| node.extent.channels()), super::efficientnet::depthwise(network)) {
         (320, 0..=16) => 224,
         (320, _) => 240,
         (352, _) => 260,
