@@ -19,6 +19,7 @@
 //! ```
 
 pub mod atlas;
+pub mod channels;
 pub mod circuits;
 mod direct;
 mod distribution;

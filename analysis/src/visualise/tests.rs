@@ -104,6 +104,22 @@ fn images_of_a_batch_are_those_they_are_alone() {
 }
 
 #[test]
+fn whoever_watches_sees_the_image_grow_and_changes_nothing() {
+    let open = planted();
+    let target = Target::units(&["conv:0".parse().unwrap()]).unwrap();
+    let settings = Settings { size: 32, steps: 10, ..Settings::default() };
+    let mut seen: Vec<(u64, Vec<u8>)> = Vec::new();
+    let watched = visualise_watched(&open, &target, &settings, &RunContext::new(1), &mut |step, pictures| {
+        assert_eq!(pictures.len(), 1);
+        seen.push((step, pictures[0].rgb().to_vec()));
+    });
+    let alone = visualise(&open, &target, &settings, &RunContext::new(1)).unwrap();
+    assert_eq!(watched.unwrap()[0].picture.rgb(), alone[0].picture.rgb());
+    assert_eq!(seen.iter().map(|(step, _)| *step).collect::<Vec<_>>(), [0, 4, 8]);
+    assert!(seen[0].1 != seen[1].1 && seen[2].1 != alone[0].picture.rgb());
+}
+
+#[test]
 fn what_silences_a_unit_lowers_it_and_a_dead_unit_is_said_to_be_dead() {
     let open = planted();
     let unit = |text: &str| Target::units(&[text.parse().unwrap()]).unwrap().aiming(Aim::Neuron);
