@@ -96,7 +96,7 @@ pub fn opened() -> Document {
     let site = |layer: u32, point, units| SiteInfo {
         site: Site::block(layer, point),
         shape: String::new(),
-        about: "",
+        about: "".into(),
         alias: None,
         units,
         has_heads: point == BlockPoint::Z,
@@ -128,6 +128,7 @@ pub fn opened() -> Document {
         has_logits: true,
         causal: true,
         bytes_on_disk: 0,
+        vision: None,
     };
     Document { model: Loadable::ready(model), prompt: TOKENS.concat(), ..Document::default() }
 }
