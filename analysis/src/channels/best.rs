@@ -65,11 +65,13 @@ impl BestPictures {
         values.get(channel * n..(channel + 1) * n).unwrap_or_default()
     }
 
-    /// The pictures on which a channel's largest value is largest, the best first, at most `most`.
+    /// The pictures on which a channel's largest value is largest, the best first, at most `most`. Where units saturate, as those of ReLU6 do, the
+    /// mean decides.
     pub fn top(&self, channel: usize, most: usize) -> Vec<Best> {
         let values = self.largest(channel);
         let mut order: Vec<usize> = (0..values.len()).filter(|at| values[*at].is_finite()).collect();
-        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]).then(a.cmp(b)));
+        let means = self.means(channel);
+        order.sort_by(|a, b| values[*b].total_cmp(&values[*a]).then(means[*b].total_cmp(&means[*a])).then(a.cmp(b)));
         order.truncate(most);
         let places = self.row(&self.places, channel);
         let columns = i64::from(self.columns.max(1) as u32);

@@ -271,7 +271,7 @@ fn pictures_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
     let image = all.stack(&["image", "prompt", "lens", "attention"]);
     let channels = all.stack(&["channels", "atlas", "map", "corpus", "neurons", "interventions"]);
     let unit = all.stack(&["unit", "jobs"]);
-    let middle = all.split(LinearDir::Vertical, &[(image, 0.56), (channels, 0.44)]);
+    let middle = all.split(LinearDir::Vertical, &[(image, 0.6), (channels, 0.4)]);
     let root = all.split(LinearDir::Horizontal, &[(model, 0.19), (middle, 0.51), (unit, 0.3)]);
     all.tree(root, channels)
 }

@@ -76,7 +76,7 @@ fn draw(ui: &mut egui::Ui, stage: &mut Stage) {
     let mut ctx = PanelContext::new(&stage.session, &stage.commands, palette);
     ui.columns(stage.panels.len(), |columns| {
         for (column, panel) in columns.iter_mut().zip(&mut stage.panels) {
-            column.push_id(panel.id(), |ui| panel.ui(&mut ctx, ui));
+            column.push_id(panel.id(), |ui| panels::panel_ui(panel.as_mut(), &mut ctx, ui));
         }
     });
 }

@@ -113,15 +113,17 @@ impl Panel for ChannelsPanel {
 impl ChannelsPanel {
     fn toolbar(&mut self, ui: &mut Ui, has_spot: bool) {
         let order = &mut self.wanted.order;
-        ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(120.0).show_ui(ui, |ui| {
+        let menu = ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(112.0);
+        let menu = menu.show_ui(ui, |ui| {
             for choice in Order::ALL {
                 ui.selectable_value(order, choice, choice.name()).on_hover_text(choice.about());
             }
         });
+        menu.response.accessible_name("Order of the channels");
         if *order == Order::Here && !has_spot {
             ui.colored_label(ui.visuals().warn_fg_color, "click a position in Image");
         }
-        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(80.0);
+        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(66.0);
         let field = ui.add(field).accessible_name("Filter channels by number");
         if !self.wanted.is_understood() {
             field.on_hover_text("Write numbers and ranges: 3, 10-20");
@@ -132,7 +134,7 @@ impl ChannelsPanel {
         if ui.add(common).on_hover_text(hint).clicked() {
             self.common = !self.common;
         }
-        ui.spacing_mut().slider_width = 60.0;
+        ui.spacing_mut().slider_width = 44.0;
         let slider = Slider::new(&mut self.side, 32.0..=160.0).show_value(false);
         ui.add(slider).accessible_name("Size of the maps").on_hover_text("Size of the maps");
     }
@@ -151,9 +153,9 @@ impl ChannelsPanel {
         let Some(listing) = &self.listing else { return };
         let (shown, all) = (listing.channels.len(), text::grouped(maps.channels as u64));
         let counted = if shown == maps.channels { all } else { format!("{} of {all}", text::grouped(shown as u64)) };
-        let size = format!("{} × {}", maps.rows, maps.columns);
-        ui.weak(format!("{counted} channels of {size}"));
         let copy = ui.add(Button::new(format!("{} CSV", icons::COPY))).on_hover_text("Copies the listed channels");
+        ui.weak(format!("{counted} of {} × {}", maps.rows, maps.columns))
+            .on_hover_text("Channels and the size of their maps");
         if copy.clicked() {
             let spot = ctx.selection.spot.map(|spot| maps.cell(spot.x, spot.y));
             ui.copy_text(order::csv(maps, &listing.channels, spot));

@@ -109,12 +109,12 @@ impl ImagePanel {
                 if room.width() < BESIDE {
                     let (top, bottom) = room.split_top_bottom_at_fraction(0.62);
                     ui.scope_builder(UiBuilder::new().max_rect(top), |ui| self.view.ui(ctx, ui, value, stale));
-                    ui.scope_builder(UiBuilder::new().max_rect(bottom), |ui| reading::ui(ctx, ui, value));
+                    ui.scope_builder(UiBuilder::new().max_rect(bottom), |ui| reading::ui(ctx, ui, value, stale));
                 } else {
                     let (left, right) = room.split_left_right_at_x(room.right() - READING);
                     ui.scope_builder(UiBuilder::new().max_rect(left), |ui| self.view.ui(ctx, ui, value, stale));
                     let right = right.with_min_x(right.left() + 12.0);
-                    ui.scope_builder(UiBuilder::new().max_rect(right), |ui| reading::ui(ctx, ui, value));
+                    ui.scope_builder(UiBuilder::new().max_rect(right), |ui| reading::ui(ctx, ui, value, stale));
                 }
             }
             Shown::Nothing(again) => {

@@ -163,9 +163,8 @@ fn maps(hosted: &mut Hosted, subject: &Subject, _: Option<u64>, ctx: &RunContext
 /// A photograph to begin with, if the shelf has one.
 fn first_picture(shelf: &Shelf) -> Option<&Path> {
     let entries = shelf.set.entries();
-    let liked = ["photographs/chelsea.png", "photographs/"];
-    let found = liked.iter().find_map(|name| entries.iter().find(|entry| entry.id.starts_with(name)));
-    found.or_else(|| entries.first()).map(|entry| entry.path.as_path())
+    let liked = entries.iter().find(|entry| entry.path.ends_with("photographs/chelsea.png"));
+    liked.or(entries.first()).map(|entry| entry.path.as_path())
 }
 
 impl Backend {

@@ -101,8 +101,10 @@ impl Listing {
         let mut channels: Vec<usize> = (0..maps.channels).filter(passes).collect();
         if wanted.order != Order::Number {
             let value = |channel: &usize| wanted.order.value(maps, *channel, cell).unwrap_or(f32::NEG_INFINITY);
-            // Stable: equal ones keep the order of their numbers.
-            channels.sort_by(|a, b| value(b).total_cmp(&value(a)));
+            let mean =
+                |channel: &usize| maps.strengths.get(*channel).map_or(f32::NEG_INFINITY, |strength| strength.mean);
+            // Units of ReLU6 saturate: of equal ones the more active are first. Stable: else they keep the order of their numbers.
+            channels.sort_by(|a, b| value(b).total_cmp(&value(a)).then(mean(b).total_cmp(&mean(a))));
         }
         let finite = maps.values.iter().copied().filter(|value| value.is_finite());
         let scale = finite.fold((0f32, 0f32), |(low, high), value| (low.min(value), high.max(value)));
@@ -161,6 +163,7 @@ mod tests {
         assert_eq!(listed(Order::Max, "", None), [1, 0, 3, 2]);
         assert_eq!(listed(Order::Mean, "", None), [0, 1, 2, 3]);
         assert_eq!(listed(Order::Here, "", Some((1, 1))), [1, 0, 2, 3]);
+        assert_eq!(listed(Order::Here, "", Some((0, 1))), [0, 1, 2, 3], "equal here: by the mean");
         assert_eq!(listed(Order::Max, "2-3, 0", None), [0, 3, 2]);
         assert_eq!(listed(Order::Number, "7", None), [0usize; 0]);
         assert!(!Wanted { filter: "cat".into(), ..Wanted::default() }.is_understood());

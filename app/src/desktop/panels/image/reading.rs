@@ -1,10 +1,10 @@
 //! What the network says of the picture: its classes, and the channels that fire at the selected position.
 
-use egui::{CursorIcon, Grid, Label, RichText, ScrollArea, Sense, Ui};
+use egui::{Align, CursorIcon, Label, Layout, Response, RichText, ScrollArea, Sense, TextStyle, Ui, vec2};
 use golgi_data::unit::Unit;
 
 use crate::desktop::panels::PanelContext;
-use crate::desktop::widgets::placeholder;
+use crate::desktop::theme::busy::busy;
 use crate::desktop::widgets::{bar, number};
 use crate::session::command::Command;
 use crate::session::results::ResultKind;
@@ -17,31 +17,46 @@ const CLASSES: usize = 6;
 /// Channels that are listed.
 const CHANNELS: usize = 24;
 /// Width of a bar, in points.
-const BAR: f32 = 70.0;
+const BAR: f32 = 64.0;
+/// Width of the number beside a bar, with the gaps, in points.
+const VALUE: f32 = 68.0;
 
 /// Draws both lists in the room that is left.
-pub fn ui(ctx: &PanelContext<'_>, ui: &mut Ui, seen: &Seen) {
+pub fn ui(ctx: &PanelContext<'_>, ui: &mut Ui, seen: &Seen, stale: bool) {
     ScrollArea::vertical().id_salt("reading").auto_shrink(false).show(ui, |ui| {
         classes(ui, seen);
         ui.add_space(8.0);
-        channels(ctx, ui);
+        channels(ctx, ui, stale);
     });
 }
 
 fn classes(ui: &mut Ui, seen: &Seen) {
     ui.strong("Classes").on_hover_text("Softmax of the logits over all classes");
-    Grid::new("classes").num_columns(2).min_row_height(0.0).spacing([8.0, 3.0]).show(ui, |ui| {
-        for class in seen.classes.iter().take(CLASSES) {
-            let (name, probability) = (text::visible(&class.name), class.probability as f32);
-            let about = format!("{name}, class {}: logit {}", class.index, number::short(class.logit));
-            ui.label(text::shortened(&name, 17)).on_hover_text(about);
-            bar::bar(ui, BAR, probability, false, &text::percent(probability));
-            ui.end_row();
-        }
-    });
+    ui.spacing_mut().item_spacing.y = 2.0;
+    for class in seen.classes.iter().take(CLASSES) {
+        let (name, probability) = (text::visible(&class.name), class.probability as f32);
+        let about = format!("{name}, class {}: logit {}", class.index, number::short(class.logit));
+        row(ui, Label::new(name), probability, false, &text::percent(probability)).on_hover_text(about);
+    }
 }
 
-fn channels(ctx: &PanelContext<'_>, ui: &mut Ui) {
+/// A name of a fixed width, cut where it is longer, with a bar beside it. Returns the name's response.
+fn row(ui: &mut Ui, name: Label, share: f32, signed: bool, value: &str) -> Response {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        let height = ui.text_style_height(&TextStyle::Body);
+        let room = vec2((ui.available_width() - BAR - VALUE).max(40.0), height);
+        let name = ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
+            ui.set_width(room.x);
+            ui.add(name.truncate())
+        });
+        bar::bar(ui, BAR, share, signed, value);
+        name.inner
+    })
+    .inner
+}
+
+fn channels(ctx: &PanelContext<'_>, ui: &mut Ui, stale: bool) {
     let state = &ctx.session.vision;
     if let Some(notice) = state.maps.failure() {
         ui.colored_label(ui.visuals().error_fg_color, text::visible(&notice.sentence));
@@ -51,10 +66,8 @@ fn channels(ctx: &PanelContext<'_>, ui: &mut Ui) {
         }
         return;
     }
-    let Some(maps) = state.maps.shown() else {
-        if let crate::session::loadable::Loadable::Loading { progress, .. } = &state.maps {
-            placeholder::loading(ui, "Computing the channels", progress);
-        }
+    let Some(maps) = state.maps.get().filter(|_| !stale) else {
+        busy(ui);
         return;
     };
     let whole = maps.rows * maps.columns == 1;
@@ -83,22 +96,19 @@ fn channels(ctx: &PanelContext<'_>, ui: &mut Ui) {
     let found = maps.strongest_at(cell, CHANNELS);
     let most = found.iter().map(|(_, value)| value.abs()).fold(0.0, f32::max);
     let signed = found.iter().any(|(_, value)| *value < 0.0);
-    Grid::new("channels").num_columns(2).min_row_height(0.0).spacing([8.0, 2.0]).show(ui, |ui| {
-        for (channel, value) in found {
-            let unit = Unit::new(maps.site.clone(), channel as u32);
-            let selected = ctx.selection.unit.as_ref() == Some(&unit);
-            let color = if selected { ctx.palette.accent } else { ctx.palette.text };
-            let name = Label::new(RichText::new(format!("channel {channel}")).color(color)).sense(Sense::click());
-            let response = ui.add(name).on_hover_cursor(CursorIcon::PointingHand).on_hover_text(unit.to_string());
-            if response.hovered() {
-                ctx.set_hover(Selection::of_unit(&unit));
-            }
-            if response.clicked() {
-                ctx.select(Selection::of_unit(&unit));
-            }
-            let share = if most > 0.0 { value / most } else { 0.0 };
-            bar::bar(ui, BAR, share, signed, &number::short(value));
-            ui.end_row();
+    for (channel, value) in found {
+        let unit = Unit::new(maps.site.clone(), channel as u32);
+        let selected = ctx.selection.unit.as_ref() == Some(&unit);
+        let color = if selected { ctx.palette.accent } else { ctx.palette.text };
+        let name = Label::new(RichText::new(format!("channel {channel}")).color(color)).sense(Sense::click());
+        let share = if most > 0.0 { value / most } else { 0.0 };
+        let response = row(ui, name, share, signed, &number::short(value));
+        let response = response.on_hover_cursor(CursorIcon::PointingHand).on_hover_text(unit.to_string());
+        if response.hovered() {
+            ctx.set_hover(Selection::of_unit(&unit));
         }
-    });
+        if response.clicked() {
+            ctx.select(Selection::of_unit(&unit));
+        }
+    }
 }

@@ -93,6 +93,8 @@ fn strip(
     passing: &[usize],
 ) {
     let step = TILE + GAP;
+    // The wheel moves the strip, although it turns the other way.
+    ui.style_mut().always_scroll_the_only_direction = true;
     // Rows of scroll areas are vertical only: the visible part of the strip is found by hand.
     ScrollArea::horizontal().id_salt("shelf").auto_shrink(false).show_viewport(ui, |ui, view| {
         let (_, whole) = ui.allocate_space(vec2(passing.len() as f32 * step, TILE));

@@ -37,7 +37,8 @@ impl Default for View {
 impl View {
     /// Draws picture and heat map in the room that is left, with a line for both below.
     pub fn ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, seen: &Arc<Seen>, stale: bool) {
-        let maps = ctx.session.vision.maps.shown().filter(|_| !stale);
+        // Those of an earlier picture do not belong over this one.
+        let maps = ctx.session.vision.maps.get().filter(|_| !stale);
         let unit = ctx.selection.unit.as_ref();
         let heat =
             maps.zip(unit).filter(|(maps, unit)| maps.site == unit.site && (unit.index as usize) < maps.channels);

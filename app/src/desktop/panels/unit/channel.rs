@@ -51,12 +51,12 @@ impl ChannelPage {
 fn numbers(ctx: &PanelContext<'_>, ui: &mut Ui, unit: &Unit, maps: &ChannelMaps, best: Option<&Arc<BestPictures>>) {
     let channel = unit.index as usize;
     let Some(strength) = maps.strengths.get(channel) else { return };
-    let rank = 1 + maps.strengths.iter().filter(|other| other.max > strength.max).count();
+    let rank = 1 + maps.strengths.iter().filter(|other| other.mean > strength.mean).count();
     let (row, column) = strength.at;
     let mut facts = vec![
         ("maximum", format!("{} at row {row}, column {column}", number::short(strength.max))),
         ("mean", number::short(strength.mean)),
-        ("rank", format!("{rank} of {} channels by their maximum", maps.channels)),
+        ("rank", format!("{rank} of {} channels by their mean", maps.channels)),
     ];
     if let Some(spot) = ctx.selection.spot {
         let cell = maps.cell(spot.x, spot.y);

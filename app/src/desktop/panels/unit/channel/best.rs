@@ -21,8 +21,6 @@ use crate::session::results::ResultKind;
 use crate::session::text;
 use crate::session::vision::Shelf;
 
-/// Pictures that are listed.
-const SHOWN: usize = 9;
 /// Numbers of pictures to choose from.
 const LIMITS: [usize; 5] = [100, 200, 500, 2_000, 10_000];
 const GAP: f32 = 6.0;
@@ -83,8 +81,8 @@ impl BestGrid {
         if best.set != shelf.set.name() {
             return;
         }
-        let top = best.top(unit.index as usize, SHOWN);
         let cols = if ui.available_width() < 330.0 { 3 } else { ((ui.available_width() + GAP) / 106.0) as usize };
+        let top = best.top(unit.index as usize, if cols == 3 { 9 } else { 2 * cols.max(1) });
         let side = ((ui.available_width() - 4.0 + GAP) / cols.max(1) as f32 - GAP).clamp(40.0, 150.0);
         let rows = top.len().div_ceil(cols);
         let (_, place) = ui.allocate_space(vec2(ui.available_width(), rows as f32 * (side + CAPTION + GAP)));
