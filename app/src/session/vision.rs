@@ -58,6 +58,8 @@ pub struct DrawRequest {
     pub unit: Unit,
     /// Whether an image that lowers it is found too.
     pub opposite: bool,
+    /// Whether the same is done with a network whose weights are shuffled.
+    pub twin: bool,
     /// What is raised.
     pub aim: Aim,
     /// Side of the images, in pixels.
@@ -67,11 +69,25 @@ pub struct DrawRequest {
 }
 
 impl DrawRequest {
+    /// All steps, with those of the twin.
+    pub fn all_steps(&self) -> u64 {
+        self.steps * if self.twin { 2 } else { 1 }
+    }
+
     /// The usual settings for a unit.
     pub fn new(unit: Unit) -> DrawRequest {
         let usual = Settings::default();
-        DrawRequest { unit, opposite: false, aim: Aim::default(), size: usual.size, steps: usual.steps }
+        DrawRequest { unit, opposite: false, twin: false, aim: Aim::default(), size: usual.size, steps: usual.steps }
     }
+}
+
+/// Images that were found.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// What raises the unit and, where asked for, what lowers it.
+    pub images: Vec<Optimised>,
+    /// The same for the unit of a network whose weights are shuffled, where asked for.
+    pub twins: Vec<Optimised>,
 }
 
 /// What became of a drawing.
@@ -79,8 +95,8 @@ impl DrawRequest {
 pub enum Drawn {
     /// It is being made.
     Running,
-    /// Done: what raises the unit and, where asked for, what lowers it.
-    Done(Arc<Vec<Optimised>>),
+    /// Done.
+    Done(Arc<Found>),
     /// Somebody stopped it.
     Stopped,
     /// It failed.
@@ -92,9 +108,9 @@ pub enum Drawn {
 pub struct Drawing {
     /// What was asked for.
     pub request: DrawRequest,
-    /// Steps that are done.
+    /// Steps that are done; those of the twin count too.
     pub step: u64,
-    /// The images as they are by now.
+    /// The images as they are by now; those of the twin come last.
     pub pictures: Arc<Vec<Picture>>,
     /// What became of it.
     pub state: Drawn,

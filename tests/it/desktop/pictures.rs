@@ -13,7 +13,7 @@ use golgi::session::loadable::Loadable;
 use golgi::session::notice::Notice;
 use golgi::session::results::ResultKind;
 use golgi::session::selection::{Selection, Spot};
-use golgi::session::vision::{DrawRequest, Drawing, Drawn, Seen, Shelf, VisionState};
+use golgi::session::vision::{DrawRequest, Drawing, Drawn, Found, Seen, Shelf, VisionState};
 use golgi_analysis::channels::{best_pictures, channel_maps};
 use golgi_analysis::visualise::{Optimised, Verdict};
 use golgi_data::context::RunContext;
@@ -237,7 +237,9 @@ fn drawing(verdict: Option<Verdict>) -> Drawing {
         curve: Vec::new(),
         verdict,
     };
-    let state = verdict.map_or(Drawn::Running, |verdict| Drawn::Done(Arc::new(vec![one(verdict)])));
+    let state = verdict.map_or(Drawn::Running, |verdict| {
+        Drawn::Done(Arc::new(Found { images: vec![one(verdict)], twins: Vec::new() }))
+    });
     let request = DrawRequest::new(green(1));
     Drawing { request, step: 8, pictures: Arc::new(vec![picture()]), state, job: JobId(7) }
 }

@@ -57,7 +57,9 @@ fn a_network_opens_and_sees_a_picture_at_once() {
 
     // What is about text stays away.
     live.send(Command::SetPrompt("text".into()));
-    (0..10).for_each(|_| drop(live.session.update()));
+    for _ in 0..10 {
+        live.session.update();
+    }
     assert!(matches!(live.session.document.results.stats, Loadable::Empty));
 }
 
@@ -91,7 +93,8 @@ fn best_pictures_and_a_visualisation_come_while_clicks_are_answered() {
     let top = best.top(12, 3);
     assert!(top[0].value >= top[1].value && top[1].value >= top[2].value);
 
-    let request = |aim| DrawRequest { opposite: true, aim, size: 64, steps: 24, ..DrawRequest::new(head(12)) };
+    let request =
+        |aim| DrawRequest { opposite: true, twin: true, aim, size: 64, steps: 24, ..DrawRequest::new(head(12)) };
     live.send(Command::Visualise(request(Aim::Channel)));
     live.until("a first look", |session| session.vision.drawing(&head(12)).is_some_and(|d| d.pictures.len() == 2));
     // Another one takes its place.
@@ -101,7 +104,12 @@ fn best_pictures_and_a_visualisation_come_while_clicks_are_answered() {
     });
     let drawing = live.session.vision.drawing(&head(12)).unwrap();
     let Drawn::Done(found) = &drawing.state else { panic!("it was done") };
-    assert_eq!((drawing.request.aim, found.len(), found[0].verdict), (Aim::Neuron, 2, Verdict::Converged));
+    assert_eq!(
+        (drawing.request.aim, found.images.len(), found.images[0].verdict),
+        (Aim::Neuron, 2, Verdict::Converged)
+    );
+    assert_eq!((found.twins.len(), drawing.pictures.len()), (2, 4));
+    assert_ne!(found.twins[0].picture.rgb(), found.images[0].picture.rgb());
 
     // A long one is stopped.
     live.send(Command::Visualise(DrawRequest { steps: 50_000, size: 64, ..DrawRequest::new(head(13)) }));

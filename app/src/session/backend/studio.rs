@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, bounded};
 use golgi_analysis::channels::{BestPictures, best_pictures};
-use golgi_analysis::visualise::{Optimised, Settings, Target, VisualiseError, visualise_watched};
+use golgi_analysis::visualise::{Settings, Target, VisualiseError, visualise_watched};
 use golgi_data::context::RunContext;
 use golgi_data::images::{ImageSet, Picture};
 use golgi_data::models::Resolver;
@@ -24,7 +24,7 @@ use crate::session::jobs::{JobId, JobState};
 use crate::session::loadable::Loadable;
 use crate::session::notice::Notice;
 use crate::session::results::ResultKind;
-use crate::session::vision::{DrawRequest, Drawing, Drawn, Shelf};
+use crate::session::vision::{DrawRequest, Drawing, Drawn, Found, Shelf};
 
 /// What opens a network.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Drop for Studio {
 struct Flight {
     job: JobId,
     preview: Receiver<(u64, Vec<Picture>)>,
-    ticket: Ticket<Result<Vec<Optimised>, Failure>>,
+    ticket: Ticket<Result<Found, Failure>>,
 }
 
 /// The copy of the network on the studio's thread, with the number of the model that it is of.
@@ -164,11 +164,21 @@ impl Backend {
             let failed = |error: VisualiseError| Failure::of("The unit could not be visualised.", &error, ctx);
             let open = hosted.slots.of::<Copy>().of(number, &source, ctx)?;
             let target = target(&asked).map_err(failed)?;
-            visualise_watched(open, &target, &settings, ctx, &mut |step, pictures| {
+            let images = visualise_watched(open, &target, &settings, ctx, &mut |step, pictures| {
                 // A window that is slow to look misses a few.
                 let _ = sender.try_send((step, pictures));
             })
-            .map_err(failed)
+            .map_err(failed)?;
+            if !asked.twin {
+                return Ok(Found { images, twins: Vec::new() });
+            }
+            let twin = open.twin(ctx.seed()).map_err(|error| failed(error.into()))?;
+            let before: Vec<Picture> = images.iter().map(|one| one.picture.clone()).collect();
+            let twins = visualise_watched(&twin, &target, &settings, ctx, &mut |step, pictures| {
+                let _ = sender.try_send((asked.steps + step, before.iter().cloned().chain(pictures).collect()));
+            })
+            .map_err(failed)?;
+            Ok(Found { images, twins })
         };
         let ctx = RunContext::new(0);
         match self.studio().submit(ctx.clone(), work) {
@@ -212,8 +222,9 @@ impl Backend {
         };
         let state = match answer {
             Ok(Ok(found)) => {
-                drawing.step = drawing.request.steps;
-                drawing.pictures = Arc::new(found.iter().map(|one| one.picture.clone()).collect());
+                drawing.step = drawing.request.all_steps();
+                let all = found.images.iter().chain(&found.twins);
+                drawing.pictures = Arc::new(all.map(|one| one.picture.clone()).collect());
                 drawing.state = Drawn::Done(Arc::new(found));
                 JobState::Done
             }

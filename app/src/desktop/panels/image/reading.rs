@@ -42,8 +42,9 @@ fn classes(ui: &mut Ui, seen: &Seen) {
 
 /// A name of a fixed width, cut where it is longer, with a bar beside it. Returns the name's response.
 fn row(ui: &mut Ui, name: Label, share: f32, signed: bool, value: &str) -> Response {
+    // A row of text is lower than one of buttons.
+    ui.spacing_mut().interact_size.y = 0.0;
     ui.horizontal(|ui| {
-        ui.spacing_mut().interact_size.y = 0.0;
         let height = ui.text_style_height(&TextStyle::Body);
         let room = vec2((ui.available_width() - BAR - VALUE).max(40.0), height);
         let name = ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
@@ -60,7 +61,9 @@ fn channels(ctx: &PanelContext<'_>, ui: &mut Ui, stale: bool) {
     let state = &ctx.session.vision;
     if let Some(notice) = state.maps.failure() {
         ui.colored_label(ui.visuals().error_fg_color, text::visible(&notice.sentence));
-        notice.causes.iter().for_each(|cause| drop(ui.weak(text::visible(cause))));
+        for cause in &notice.causes {
+            ui.weak(text::visible(cause));
+        }
         if ui.button("Compute the channels again").clicked() {
             ctx.send(Command::Retry(ResultKind::ChannelMaps));
         }

@@ -45,7 +45,9 @@ impl ShelfStrip {
                     let pictures = text::grouped(shelf.set.len() as u64);
                     ui.weak(format!("{name}, {pictures} pictures")).on_hover_ui(|ui| {
                         ui.label(text::visible(&shelf.set.path().display().to_string()));
-                        shelf.set.notes().iter().for_each(|note| drop(ui.weak(note.to_string())));
+                        for note in shelf.set.notes() {
+                            ui.weak(note.to_string());
+                        }
                     });
                 }
                 (None, Loadable::Failed(notice)) => {

@@ -76,7 +76,9 @@ impl View {
                     let label = ui.weak(format!("{name}, {width} × {height}, seen as {side} × {side}"));
                     label.on_hover_ui(|ui| {
                         ui.label(text::visible(&seen.path.display().to_string()));
-                        seen.remarks.iter().for_each(|remark| drop(ui.weak(remark)));
+                        for remark in &seen.remarks {
+                            ui.weak(remark);
+                        }
                     });
                 }
             }

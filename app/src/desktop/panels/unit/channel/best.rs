@@ -66,12 +66,16 @@ impl BestGrid {
             }
             (Loadable::Failed(notice), _) => {
                 ui.label(text::visible(&notice.sentence));
-                notice.causes.iter().for_each(|cause| drop(ui.weak(text::visible(cause))));
+                for cause in &notice.causes {
+                    ui.weak(text::visible(cause));
+                }
                 if ui.button("Look for them again").clicked() {
                     ctx.send(Command::Retry(ResultKind::BestPictures));
                 }
             }
-            (_, None) => drop(ui.weak("They are looked for among the pictures of the shelf, which Image shows.")),
+            (_, None) => {
+                ui.weak("They are looked for among the pictures of the shelf, which Image shows.");
+            }
             _ => {}
         }
         let (Some(best), Some(shelf)) = (best, state.shelf.shown()) else { return };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{Align2, Button, Color32, ComboBox, Rect, Sense, TextStyle, Ui, Vec2, WidgetInfo, vec2};
+use egui::{Align, Align2, Button, Color32, ComboBox, Layout, Rect, Sense, TextStyle, Ui, Vec2, WidgetInfo, vec2};
 use golgi_analysis::channels::BestPictures;
 use golgi_analysis::visualise::{Aim, Optimised, Verdict, percentile};
 use golgi_data::unit::Unit;
@@ -25,15 +25,23 @@ const WIDEST: f32 = 230.0;
 /// The settings, and the textures of what is shown.
 pub struct DrawingView {
     opposite: bool,
+    twin: bool,
     aim: Aim,
     size: u32,
     steps: u64,
-    shown: [picture::Shown; 2],
+    shown: [picture::Shown; 4],
 }
 
 impl Default for DrawingView {
     fn default() -> DrawingView {
-        DrawingView { opposite: false, aim: Aim::Channel, size: 128, steps: 256, shown: Default::default() }
+        DrawingView {
+            opposite: false,
+            twin: false,
+            aim: Aim::Channel,
+            size: 128,
+            steps: 256,
+            shown: Default::default(),
+        }
     }
 }
 
@@ -49,22 +57,26 @@ impl DrawingView {
         let Some(drawing) = drawing else { return };
         if let Some(drawing) = running {
             ui.horizontal(|ui| {
-                let share = drawing.step as f32 / drawing.request.steps.max(1) as f32;
+                let share = drawing.step as f32 / drawing.request.all_steps().max(1) as f32;
                 ui.add(progress_bar(ctx.palette, Some(share)).desired_width(120.0)).accessible_name("Steps");
                 let waits = drawing.pictures.is_empty();
                 let text = if waits {
                     "beginning…".to_owned()
                 } else {
-                    format!("step {} of {}", drawing.step, drawing.request.steps)
+                    format!("step {} of {}", drawing.step, drawing.request.all_steps())
                 };
                 ui.weak(text);
             });
         }
         match &drawing.state {
-            Drawn::Stopped => drop(ui.weak("Stopped before it was done.")),
+            Drawn::Stopped => {
+                ui.weak("Stopped before it was done.");
+            }
             Drawn::Failed(notice) => {
                 ui.colored_label(ctx.palette.error, text::visible(&notice.sentence));
-                notice.causes.iter().for_each(|cause| drop(ui.weak(text::visible(cause))));
+                for cause in &notice.causes {
+                    ui.weak(text::visible(cause));
+                }
             }
             Drawn::Running | Drawn::Done(_) => {}
         }
@@ -86,8 +98,8 @@ impl DrawingView {
                     ui.add(button).accessible_name("Visualise")
                 });
                 if button.inner.clicked() {
-                    let DrawingView { opposite, aim, size, steps, .. } = *self;
-                    ctx.send(Command::Visualise(DrawRequest { unit: unit.clone(), opposite, aim, size, steps }));
+                    let DrawingView { opposite, twin, aim, size, steps, .. } = *self;
+                    ctx.send(Command::Visualise(DrawRequest { unit: unit.clone(), opposite, twin, aim, size, steps }));
                 }
             }
         }
@@ -99,21 +111,24 @@ impl DrawingView {
                 .on_hover_text("Raises its value at the centre");
         });
         menu.response.accessible_name("What is raised");
-        let menu =
-            ComboBox::from_id_salt("size").selected_text(format!("{} px", self.size)).width(66.0).show_ui(ui, |ui| {
-                SIZES.iter().for_each(|size| drop(ui.selectable_value(&mut self.size, *size, format!("{size} px"))));
-            });
+        let menu = ComboBox::from_id_salt("size").selected_text(format!("{} px", self.size)).width(66.0);
+        let menu = menu.show_ui(ui, |ui| {
+            for size in SIZES {
+                ui.selectable_value(&mut self.size, size, format!("{size} px"));
+            }
+        });
         menu.response.accessible_name("Side of the image");
-        let menu = ComboBox::from_id_salt("steps").selected_text(format!("{} steps", self.steps)).width(82.0).show_ui(
-            ui,
-            |ui| {
-                STEPS
-                    .iter()
-                    .for_each(|steps| drop(ui.selectable_value(&mut self.steps, *steps, format!("{steps} steps"))));
-            },
-        );
+        let menu = ComboBox::from_id_salt("steps").selected_text(format!("{} steps", self.steps)).width(82.0);
+        let menu = menu.show_ui(ui, |ui| {
+            for steps in STEPS {
+                ui.selectable_value(&mut self.steps, steps, format!("{steps} steps"));
+            }
+        });
         menu.response.accessible_name("Steps of the ascent");
         ui.checkbox(&mut self.opposite, "opposite too").on_hover_text("Also finds an image that lowers the channel");
+        ui.checkbox(&mut self.twin, "shuffled twin too").on_hover_text(
+            "Also does the same with a network whose weights are shuffled: what the method draws where nothing was learned",
+        );
     }
 
     fn images(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, drawing: &Drawing, best: Option<&Arc<BestPictures>>) {
@@ -121,16 +136,22 @@ impl DrawingView {
             Drawn::Done(found) => Some(found),
             _ => None,
         };
-        let count = drawing.pictures.len().max(1) as f32;
-        let side = ((ui.available_width() - 8.0 * count) / count).clamp(60.0, WIDEST);
-        ui.horizontal_top(|ui| {
+        let targets = if drawing.request.opposite { 2 } else { 1 };
+        let beside = drawing.pictures.len().clamp(1, 2) as f32;
+        let side = ((ui.available_width() - 8.0 * beside) / beside).clamp(60.0, WIDEST);
+        ui.horizontal_wrapped(|ui| {
             for (index, (picture, shown)) in drawing.pictures.iter().zip(&mut self.shown).enumerate() {
-                let one = done.and_then(|done| done.get(index));
-                ui.vertical(|ui| {
+                let made = Made { index: index % targets, twin: index >= targets };
+                let one = done.and_then(|done| {
+                    let list = if made.twin { &done.twins } else { &done.images };
+                    list.get(made.index)
+                });
+                ui.allocate_ui_with_layout(vec2(side, side), Layout::top_down(Align::Min), |ui| {
                     ui.set_width(side);
                     let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
-                    let what = if index == 0 { "raises" } else { "lowers" };
-                    let label = format!("image that {what} {}", drawing.request.unit);
+                    let what = if made.index == 0 { "raises" } else { "lowers" };
+                    let whose = if made.twin { " of the shuffled twin" } else { "" };
+                    let label = format!("image that {what} {}{whose}", drawing.request.unit);
                     response.widget_info(|| WidgetInfo::labeled(egui::Role::Image, true, &label));
                     if let Some(verdict) = one.map(|one| one.verdict).filter(|verdict| *verdict != Verdict::Converged) {
                         refused(ctx, ui, rect, verdict);
@@ -138,13 +159,27 @@ impl DrawingView {
                         let texture = shown.texture(ui.ctx(), &drawing.pictures, picture, true);
                         ui.painter().image(texture.id(), rect, WHOLE, Color32::WHITE);
                     }
+                    let request = &drawing.request;
+                    response.on_hover_text(format!(
+                        "{label}: {} px, {} steps of Adam at 0.05, spectrum with decorrelated colours, seed 0",
+                        request.size, request.steps
+                    ));
                     if let Some(one) = one {
-                        verdict_ui(ctx, ui, drawing, index, one, best);
+                        verdict_ui(ctx, ui, drawing, made, one, best);
                     }
                 });
             }
         });
     }
+}
+
+/// Which of the images of a drawing.
+#[derive(Clone, Copy)]
+struct Made {
+    /// 0: what raises the unit; 1: what lowers it.
+    index: usize,
+    /// Whether it is of the network with shuffled weights.
+    twin: bool,
 }
 
 /// An image that may not be believed is not shown.
@@ -160,11 +195,11 @@ fn verdict_ui(
     ctx: &PanelContext<'_>,
     ui: &mut Ui,
     drawing: &Drawing,
-    index: usize,
+    made: Made,
     one: &Optimised,
     best: Option<&Arc<BestPictures>>,
 ) {
-    let channel = drawing.request.unit.index as usize;
+    let (channel, index) = (drawing.request.unit.index as usize, made.index);
     // What lowers a channel is found by raising its opposite.
     let sign = if index == 0 { 1.0 } else { -1.0 };
     let (value, start) = (sign * one.value, sign * one.start);
@@ -173,14 +208,15 @@ fn verdict_ui(
         "{}: {}, on the image itself, without transformations",
         drawing.request.unit, one.verdict
     ));
-    if let Some(best) = best {
+    // The twin has other values on pictures.
+    if let Some(best) = best.filter(|_| !made.twin) {
         let real = if drawing.request.aim == Aim::Channel { best.means(channel) } else { best.largest(channel) };
         let share = percentile(real, value);
         let line = if index == 0 { format!("above {share:.0} %") } else { format!("below {:.0} %", 100.0 - share) };
         let line = format!("{line} of {} pictures", real.len());
         ui.weak(line).on_hover_text("Its values on pictures of the shelf, beside which the image must stand");
     }
-    if one.verdict == Verdict::Converged {
+    if one.verdict == Verdict::Converged && !made.twin {
         let save = Button::new(format!("{}  PNG…", icons::FLOPPY_DISK)).small();
         let name = if index == 0 { "Save the image" } else { "Save the opposite image" };
         if ui.add(save.min_size(vec2(0.0, 20.0))).accessible_name(name).clicked() {
