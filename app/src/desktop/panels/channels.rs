@@ -6,7 +6,7 @@ mod sites;
 
 use std::sync::Arc;
 
-use egui::{Button, ComboBox, Slider, TextEdit, Ui};
+use egui::{Button, ComboBox, Label, RichText, Slider, TextEdit, Ui};
 use golgi_analysis::channels::ChannelMaps;
 
 use self::order::{Listing, Order, Wanted};
@@ -154,8 +154,8 @@ impl ChannelsPanel {
         let (shown, all) = (listing.channels.len(), text::grouped(maps.channels as u64));
         let counted = if shown == maps.channels { all } else { format!("{} of {all}", text::grouped(shown as u64)) };
         let copy = ui.add(Button::new(format!("{} CSV", icons::COPY))).on_hover_text("Copies the listed channels");
-        ui.weak(format!("{counted} of {} × {}", maps.rows, maps.columns))
-            .on_hover_text("Channels and the size of their maps");
+        let size = RichText::new(format!("{counted} of {} × {}", maps.rows, maps.columns)).weak();
+        ui.add(Label::new(size).extend()).on_hover_text("Channels and the size of their maps");
         if copy.clicked() {
             let spot = ctx.selection.spot.map(|spot| maps.cell(spot.x, spot.y));
             ui.copy_text(order::csv(maps, &listing.channels, spot));

@@ -23,7 +23,9 @@ const BESIDE: f32 = 460.0;
 /// The width of what stands beside it, in points.
 const READING: f32 = 250.0;
 /// Below this height the shelf is left out.
-const WITH_SHELF: f32 = 330.0;
+const WITH_SHELF: f32 = 250.0;
+/// From this height on its pictures are large.
+const WITH_LARGE_SHELF: f32 = 390.0;
 
 /// The panel.
 #[derive(Default)]
@@ -71,11 +73,12 @@ impl Panel for ImagePanel {
         }
         self.choose(ctx, ui);
         let room = ui.available_rect_before_wrap();
-        let strip = if room.height() > WITH_SHELF { shelf::HEIGHT } else { 0.0 };
+        let tile = if room.height() > WITH_LARGE_SHELF { shelf::LARGE } else { shelf::SMALL };
+        let strip = if room.height() > WITH_SHELF { tile + shelf::AROUND } else { 0.0 };
         let (main, bottom) = room.split_top_bottom_at_y(room.bottom() - strip);
         ui.scope_builder(UiBuilder::new().max_rect(main.shrink2(vec2(0.0, 2.0))), |ui| self.main(ctx, ui));
         if strip > 0.0 {
-            ui.scope_builder(UiBuilder::new().max_rect(bottom), |ui| self.shelf.ui(ctx, ui));
+            ui.scope_builder(UiBuilder::new().max_rect(bottom), |ui| self.shelf.ui(ctx, ui, tile));
         }
     }
 }

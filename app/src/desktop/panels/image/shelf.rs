@@ -15,9 +15,11 @@ use crate::session::loadable::Loadable;
 use crate::session::text;
 use crate::session::vision::Shelf;
 
-/// Height of the strip, in points.
-pub const HEIGHT: f32 = 108.0;
-const TILE: f32 = 66.0;
+/// Sides of a picture, in points.
+pub const LARGE: f32 = 66.0;
+pub const SMALL: f32 = 42.0;
+/// Height of the strip beyond its pictures: the line above, the scroll bar below.
+pub const AROUND: f32 = 42.0;
 const GAP: f32 = 4.0;
 /// The longest side of a thumbnail, in pixels.
 const PIXELS: u32 = 128;
@@ -32,8 +34,8 @@ pub struct ShelfStrip {
 }
 
 impl ShelfStrip {
-    /// Draws the strip.
-    pub fn ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui) {
+    /// Draws the strip, pictures `side` points a side.
+    pub fn ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, side: f32) {
         self.thumbnails.update(ui.ctx());
         let state = &ctx.session.vision;
         ui.horizontal(|ui| {
@@ -83,7 +85,7 @@ impl ShelfStrip {
             ui.weak("No picture has such a name.");
             return;
         }
-        strip(&mut self.thumbnails, ctx, ui, shelf, passing);
+        strip(&mut self.thumbnails, ctx, ui, shelf, passing, side);
     }
 }
 
@@ -93,18 +95,19 @@ fn strip(
     ui: &mut Ui,
     shelf: &Arc<Shelf>,
     passing: &[usize],
+    side: f32,
 ) {
-    let step = TILE + GAP;
+    let step = side + GAP;
     // The wheel moves the strip, although it turns the other way.
     ui.style_mut().always_scroll_the_only_direction = true;
     // Rows of scroll areas are vertical only: the visible part of the strip is found by hand.
     ScrollArea::horizontal().id_salt("shelf").auto_shrink(false).show_viewport(ui, |ui, view| {
-        let (_, whole) = ui.allocate_space(vec2(passing.len() as f32 * step, TILE));
+        let (_, whole) = ui.allocate_space(vec2(passing.len() as f32 * step, side));
         let first = (view.left() / step).max(0.0) as usize;
         let last = ((view.right() / step).ceil().max(0.0) as usize).min(passing.len());
         for (at, index) in passing.iter().enumerate().take(last).skip(first) {
             let min = pos2(whole.left() + at as f32 * step, whole.top());
-            tile(thumbnails, ctx, ui, shelf, *index, Rect::from_min_size(min, Vec2::splat(TILE)));
+            tile(thumbnails, ctx, ui, shelf, *index, Rect::from_min_size(min, Vec2::splat(side)));
         }
     });
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use egui::{Color32, CursorIcon, Pos2, Rect, Response, Sense, Slider, Ui, UiBuilder, WidgetInfo, pos2, vec2};
+use egui::{
+    Color32, ColorImage, CursorIcon, Pos2, Rect, Response, Sense, Slider, TextureHandle, TextureOptions, Ui, UiBuilder,
+    WidgetInfo, pos2, vec2,
+};
 use golgi_analysis::channels::ChannelMaps;
 use golgi_probes::vision::Crop;
 
@@ -11,26 +14,24 @@ use crate::desktop::theme::busy::busy;
 use crate::desktop::widgets::colormap::{Scale, legend};
 use crate::desktop::widgets::number;
 use crate::desktop::widgets::picture::{self, WHOLE};
-use crate::desktop::widgets::texture::{Content, Grid, texture};
 use crate::session::selection::{Selection, Spot};
 use crate::session::text;
 use crate::session::vision::Seen;
 
-/// The longest side of a heat map's texture, in pixels.
-const TEXTURE_SIDE: usize = 512;
 /// Height of the line below the picture.
 const LINE: f32 = 30.0;
 
 /// How the picture is drawn.
 pub struct View {
     picture: picture::Shown,
+    over: Option<Heat>,
     heat: bool,
     opacity: f32,
 }
 
 impl Default for View {
     fn default() -> View {
-        View { picture: picture::Shown::default(), heat: true, opacity: 0.6 }
+        View { picture: picture::Shown::default(), over: None, heat: true, opacity: 0.75 }
     }
 }
 
@@ -102,13 +103,9 @@ impl View {
         let tint = if stale { Color32::from_gray(150) } else { Color32::WHITE };
         ui.painter().image(picture.id(), rect, WHOLE, tint);
         if let Some((maps, channel)) = heat.filter(|_| self.heat) {
-            let scale = scale_of(ui, maps, channel);
-            let content = Content::of(maps, ("channel", channel));
-            let grid = || Grid { rows: maps.rows, cols: maps.columns, values: maps.map(channel) };
-            if let Some(over) = texture(ui.ctx(), &content, &scale, TEXTURE_SIDE, grid) {
-                let tint = Color32::WHITE.gamma_multiply(self.opacity);
-                ui.painter().image(over.id(), rect, WHOLE, tint);
-            }
+            let over = self.over.take().filter(|heat| heat.is_of(maps, channel, ui.visuals().dark_mode));
+            let over = self.over.insert(over.unwrap_or_else(|| Heat::new(ui, maps, channel)));
+            ui.painter().image(over.texture.id(), rect, WHOLE, Color32::WHITE.gamma_multiply(self.opacity));
         }
         let response = ui.interact(rect, ui.scope_id().with("picture"), Sense::click_and_drag());
         let response = response.on_hover_cursor(CursorIcon::Crosshair);
@@ -162,6 +159,35 @@ impl View {
     }
 }
 
+/// The map of a channel as colours to lie over the picture: the weaker, the clearer.
+struct Heat {
+    maps: Arc<ChannelMaps>,
+    channel: usize,
+    dark: bool,
+    texture: TextureHandle,
+}
+
+impl Heat {
+    fn new(ui: &Ui, maps: &Arc<ChannelMaps>, channel: usize) -> Heat {
+        let scale = scale_of(ui, maps, channel);
+        let pixels = maps.map(channel).iter().map(|value| shade(&scale, *value)).collect();
+        let image = ColorImage::new([maps.columns, maps.rows], pixels);
+        let texture = ui.ctx().load_texture("heat", image, TextureOptions::NEAREST);
+        Heat { maps: Arc::clone(maps), channel, dark: scale.dark, texture }
+    }
+
+    fn is_of(&self, maps: &Arc<ChannelMaps>, channel: usize, dark: bool) -> bool {
+        Arc::ptr_eq(&self.maps, maps) && self.channel == channel && self.dark == dark
+    }
+}
+
+/// The colour of a value over a picture. What is 0 hides nothing; the root keeps weak activations visible.
+fn shade(scale: &Scale, value: f32) -> Color32 {
+    let most = scale.high.abs().max(scale.low.abs());
+    let share = if most > 0.0 && value.is_finite() { (value.abs() / most).min(1.0) } else { 0.0 };
+    scale.color(value).gamma_multiply(share.sqrt())
+}
+
 /// Where part of the input lies in a drawing of it.
 pub fn crop_rect(crop: Crop, side: u32, rect: Rect) -> Rect {
     let at = |pixel: i64, from: f32, length: f32| from + pixel as f32 / side.max(1) as f32 * length;
@@ -192,6 +218,16 @@ fn tooltip(response: Response, seen: &Seen, spot: Spot, maps: Option<&Arc<Channe
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_silent_hides_nothing() {
+        let scale = Scale::unsigned(0.0, 4.0, true);
+        assert_eq!(shade(&scale, 0.0), Color32::TRANSPARENT);
+        assert_eq!(shade(&scale, 4.0), scale.at(1.0));
+        assert_eq!(shade(&scale, f32::NAN), Color32::TRANSPARENT);
+        let weak = shade(&Scale::signed(2.0, false), -0.5);
+        assert!((120..=136).contains(&weak.a()), "{weak:?}");
+    }
 
     #[test]
     fn crops_lie_where_they_belong() {

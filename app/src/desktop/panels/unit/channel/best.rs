@@ -86,7 +86,7 @@ impl BestGrid {
             return;
         }
         let cols = if ui.available_width() < 330.0 { 3 } else { ((ui.available_width() + GAP) / 106.0) as usize };
-        let top = best.top(unit.index as usize, if cols == 3 { 9 } else { 2 * cols.max(1) });
+        let top = best.top(unit.index as usize, 2 * cols.max(1));
         let side = ((ui.available_width() - 4.0 + GAP) / cols.max(1) as f32 - GAP).clamp(40.0, 150.0);
         let rows = top.len().div_ceil(cols);
         let (_, place) = ui.allocate_space(vec2(ui.available_width(), rows as f32 * (side + CAPTION + GAP)));
