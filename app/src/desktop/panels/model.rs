@@ -324,9 +324,15 @@ fn matches(site: &SiteInfo, filter: &str) -> bool {
         || site.alias.as_ref().is_some_and(|alias| alias.to_lowercase().contains(filter))
 }
 
-/// A site's name without the layer, which its group says.
+/// A site's name without the layer or module, which its group says.
 fn short_name(site: &Site, full: &str) -> String {
-    site.point().map_or_else(|| full.to_owned(), |point| point.name().to_owned())
+    match (site, site.point()) {
+        (_, Some(point)) => point.name().to_owned(),
+        (Site::Module(_), None) => {
+            full.strip_prefix(&network::group(full)).map_or(full, |rest| rest.trim_start_matches('.')).to_owned()
+        }
+        _ => full.to_owned(),
+    }
 }
 
 /// The same for a module path: what follows the layer's number.
@@ -353,5 +359,8 @@ mod tests {
         assert_eq!(short_alias("model.layers.3.self_attn.q_proj", &site), "self_attn.q_proj");
         assert_eq!(short_alias("model.layers.3", &site), "model.layers.3");
         assert_eq!(short_alias("lm_head", &Site::Logits), "lm_head");
+        let site: Site = "_blocks.3._bn1".parse().unwrap();
+        assert_eq!(short_name(&site, "_blocks.3._bn1"), "_bn1");
+        assert_eq!(short_name(&Site::LnFinalScale, "ln_final.hook_scale"), "ln_final.hook_scale");
     }
 }

@@ -85,9 +85,10 @@ fn describe(open: &OpenVision) -> Result<ModelInfo, ProbeError> {
     let sizes = network.spatial(side as i64, side as i64)?;
     let sites = network.nodes.iter().zip(&sizes).map(|(node, (rows, columns))| {
         let units = node.extent.channels();
-        let shape = match node.extent {
-            Extent::Map(_) => format!("[batch, {units}, {rows}, {columns}]"),
-            Extent::Vector(_) => format!("[batch, {units}]"),
+        let shape = if matches!(node.extent, Extent::Map(_)) {
+            format!("[batch, {units}, {rows}, {columns}]")
+        } else {
+            format!("[batch, {units}]")
         };
         SiteInfo {
             site: node.site.clone(),
@@ -195,8 +196,10 @@ impl Backend {
         let readable = state.seen.get().filter(|seen| Some(&seen.path) == picture.as_ref()).is_some();
         let maps = site.clone().filter(|_| readable && session.wanted.contains(&ResultKind::ChannelMaps));
         let maps = maps.map(|site| subject(Sight { picture, site: Some(site), ..Sight::default() }));
-        if seen.is_none() {
-            (state.seen, state.maps) = (Loadable::Empty, Loadable::Empty);
+        if seen.is_none() || state.seen.failure().is_some() {
+            // Maps of an earlier picture are not shown beside one that cannot be read.
+            self.slots.maps.forget();
+            state.maps = Loadable::Empty;
         }
         let budget = self.options.budget_bytes.or(Some(DEFAULT_BUDGET_BYTES));
         let mut round = Round { host: &self.host, jobs: &mut session.jobs, budget };

@@ -12,7 +12,7 @@ use crate::session::text;
 const DEPTH: usize = 2;
 
 /// The module that a site's group is named after: the first two parts of its path, less its own name; nothing for one at the top.
-fn group(name: &str) -> String {
+pub(super) fn group(name: &str) -> String {
     let parts: Vec<&str> = name.split('.').collect();
     parts[..parts.len().saturating_sub(1).min(DEPTH)].join(".")
 }

@@ -21,6 +21,8 @@ const SIZES: [u32; 4] = [64, 128, 192, 256];
 const STEPS: [u64; 4] = [64, 128, 256, 512];
 /// The widest that an image is drawn, in points.
 const WIDEST: f32 = 230.0;
+/// The room that the numbers of an image take at its side, in points.
+const NUMBERS: f32 = 150.0;
 
 /// The settings, and the textures of what is shown.
 pub struct DrawingView {
@@ -139,6 +141,12 @@ impl DrawingView {
         let targets = if drawing.request.opposite { 2 } else { 1 };
         let beside = drawing.pictures.len().clamp(1, 2) as f32;
         let side = ((ui.available_width() - 8.0 * beside) / beside).clamp(60.0, WIDEST);
+        // A single image leaves room for its numbers at its side.
+        let room = ui.available_width();
+        let (width, layout) = match drawing.pictures.len() {
+            1 if room >= side + NUMBERS => (room - 8.0, Layout::left_to_right(Align::Min)),
+            _ => (side, Layout::top_down(Align::Min)),
+        };
         ui.horizontal_wrapped(|ui| {
             for (index, (picture, shown)) in drawing.pictures.iter().zip(&mut self.shown).enumerate() {
                 let made = Made { index: index % targets, twin: index >= targets };
@@ -146,8 +154,8 @@ impl DrawingView {
                     let list = if made.twin { &done.twins } else { &done.images };
                     list.get(made.index)
                 });
-                ui.allocate_ui_with_layout(vec2(side, side), Layout::top_down(Align::Min), |ui| {
-                    ui.set_width(side);
+                ui.allocate_ui_with_layout(vec2(width, side), layout, |ui| {
+                    ui.set_width(width);
                     let (rect, response) = ui.allocate_exact_size(Vec2::splat(side), Sense::hover());
                     let what = if made.index == 0 { "raises" } else { "lowers" };
                     let whose = if made.twin { " of the shuffled twin" } else { "" };
@@ -165,7 +173,7 @@ impl DrawingView {
                         request.size, request.steps
                     ));
                     if let Some(one) = one {
-                        verdict_ui(ctx, ui, drawing, made, one, best);
+                        ui.vertical(|ui| verdict_ui(ctx, ui, drawing, made, one, best));
                     }
                 });
             }
