@@ -20,6 +20,7 @@
 
 pub mod atlas;
 pub mod attribution;
+pub mod channels;
 pub mod circuits;
 mod direct;
 pub mod dissection;

@@ -31,7 +31,7 @@ mod tests;
 pub use compare::{Real, percentile, real_values};
 pub use jitter::Jitter;
 pub(crate) use optimise::to_picture;
-pub use optimise::{Optimised, Settings, Verdict, visualise};
+pub use optimise::{Optimised, Settings, Verdict, visualise, visualise_watched};
 pub use picture::Parametrisation;
 pub use report::{Visualised, joined, report};
 pub(crate) use target::Ready;

@@ -18,6 +18,8 @@ use crate::error::VisionError;
 
 /// So often the value without transformations is recorded.
 const RECORDS: u64 = 32;
+/// Steps from one look at the images to the next, for whoever watches them.
+const LOOK: u64 = 4;
 
 /// How images are found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -124,10 +126,36 @@ pub fn visualise(
     settings: &Settings,
     ctx: &RunContext,
 ) -> Result<Vec<Optimised>, VisionError> {
+    watched(open, target, settings, ctx, None)
+}
+
+/// As [`visualise`]; every few steps `watch` gets the number of steps done and the images as they are by then, one per row of the target.
+///
+/// # Errors
+/// As [`visualise`].
+pub fn visualise_watched(
+    open: &OpenVision,
+    target: &Target,
+    settings: &Settings,
+    ctx: &RunContext,
+    watch: &mut dyn FnMut(u64, Vec<Picture>),
+) -> Result<Vec<Optimised>, VisionError> {
+    watched(open, target, settings, ctx, Some(watch))
+}
+
+type Watch<'a> = Option<&'a mut dyn FnMut(u64, Vec<Picture>)>;
+
+fn watched(
+    open: &OpenVision,
+    target: &Target,
+    settings: &Settings,
+    ctx: &RunContext,
+    watch: Watch<'_>,
+) -> Result<Vec<Optimised>, VisionError> {
     settings.check()?;
     let ready = target.ready(&open.network)?;
     let ascent = Ascent { open, network: &open.network, site: &target.site, ready, settings };
-    ascent.run(&target.names, ctx)
+    ascent.run(&target.names, ctx, watch)
 }
 
 struct Ascent<'a> {
@@ -139,7 +167,7 @@ struct Ascent<'a> {
 }
 
 impl Ascent<'_> {
-    fn run(&self, names: &[String], ctx: &RunContext) -> Result<Vec<Optimised>, VisionError> {
+    fn run(&self, names: &[String], ctx: &RunContext, mut watch: Watch<'_>) -> Result<Vec<Optimised>, VisionError> {
         let (settings, side) = (self.settings, i64::from(self.settings.size));
         let start = settings.parametrisation.start(names.len(), settings.size as usize, ctx.seed())?;
         let store = nn::VarStore::new(self.network.device);
@@ -160,6 +188,13 @@ impl Ascent<'_> {
             ctx.check()?;
             if step % every == 0 {
                 record(step, &mut curves)?;
+            }
+            if step % LOOK == 0
+                && let Some(watch) = &mut watch
+            {
+                let images = tch::no_grad(|| settings.parametrisation.images(&parameters, side))?;
+                let pictures = (0..names.len()).map(|index| to_picture(&images.f_get(index as i64)?));
+                watch(step, pictures.collect::<Result<Vec<_>, _>>()?);
             }
             let images = settings.parametrisation.images(&parameters, side)?;
             let shown = self.open.normalised(&settings.jitter.apply(&images, &mut random)?)?;

@@ -53,6 +53,8 @@ pub enum Deed {
     OpenRun,
     /// Arranges the panels for reading an atlas.
     AtlasLayout,
+    /// Arranges the panels for looking at pictures.
+    PicturesLayout,
     /// Moves the selected token by so many.
     MoveToken(isize),
     /// Opens a panel, or closes it.
@@ -134,23 +136,29 @@ const CTRL_SHIFT: Modifiers = Modifiers { shift: true, ..Modifiers::COMMAND };
 pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, bool)>) -> Vec<Action> {
     use Menu::{Edit, File, Help, View};
     let open = session.document.model().is_some();
+    let vision = session.document.model().is_some_and(|model| model.vision.is_some());
+    let text = open && !vision;
     let named = |verb: &str, name: Option<&'static str>| name.map_or(verb.to_owned(), |name| format!("{verb}: {name}"));
     let mut list = vec![
         Action::new(File, icons::STACK, "Start screen", Deed::Start).keys(CTRL, Key::N),
         Action::new(File, icons::FILE, "Open model file…", Deed::OpenFile).keys(CTRL, Key::O),
         Action::new(File, icons::FOLDER_OPEN, "Open model folder…", Deed::OpenFolder).keys(CTRL_SHIFT, Key::O),
+        Action::new(File, icons::IMAGE, "Open picture…", Deed::Send(Command::AskForPicture))
+            .keys(CTRL_SHIFT, Key::I)
+            .enabled(vision)
+            .group(),
         Action::new(File, icons::TABLE, "Open atlas folder…", Deed::OpenAtlas).keys(CTRL_SHIFT, Key::A).group(),
         Action::new(File, icons::CHART_BAR, "Open training run…", Deed::OpenRun).keys(CTRL_SHIFT, Key::R),
         Action::new(File, icons::STACK, "Open sparse dictionary…", Deed::Send(Command::AskForDictionary))
             .keys(CTRL_SHIFT, Key::D),
         Action::new(File, icons::HAMMER, "Build an atlas of this model…", Deed::Send(Command::AskToBuildAtlas))
-            .enabled(open)
+            .enabled(text)
             .keys(CTRL_SHIFT, Key::B),
         Action::new(File, icons::X, "Close atlas", Deed::Send(Command::CloseAtlas))
             .enabled(session.atlas.folder.is_some())
             .keys(CTRL_SHIFT, Key::W),
         Action::new(File, icons::FLOPPY_DISK, "Save session as probe script…", Deed::Send(Command::SaveScript(None)))
-            .enabled(open)
+            .enabled(text)
             .keys(CTRL, Key::S)
             .group(),
         Action::new(File, icons::X, "Close model", Deed::Send(Command::CloseModel)).enabled(open).keys(CTRL, Key::W),
@@ -195,6 +203,7 @@ pub fn all<'p>(session: &Session, panels: impl Iterator<Item = (&'p dyn Panel, b
     }
     list.push(Action::new(View, icons::LAYOUT, "Reset layout", Deed::ResetLayout).group());
     list.push(Action::new(View, icons::TABLE, "Layout for atlases", Deed::AtlasLayout));
+    list.push(Action::new(View, icons::IMAGE, "Layout for pictures", Deed::PicturesLayout));
     let themes = [
         (icons::CIRCLE_HALF, "Theme of the system", ThemeChoice::System),
         (icons::MOON, "Dark theme", ThemeChoice::Dark),

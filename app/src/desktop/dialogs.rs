@@ -12,6 +12,8 @@ use egui::{Button, Frame, Grid, Id, Modal, RichText, ScrollArea, TextEdit, Ui};
 use super::actions::{Action, Menu};
 use super::theme::Palette;
 use crate::session::command::{Command, CommandSender};
+use crate::session::vision::ENDINGS;
+use golgi_data::unit::Unit;
 
 /// Which of the system's dialogs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +28,10 @@ pub enum Ask {
     Run,
     /// For the folder of a sparse dictionary.
     Dictionary,
+    /// For a picture.
+    Picture,
+    /// For a folder of pictures.
+    Pictures,
 }
 
 /// Opens the system's dialog; the answer arrives as a command. The window goes on meanwhile.
@@ -34,6 +40,8 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
         Ask::Atlas => "Open an atlas",
         Ask::Run => "Open a training run",
         Ask::Dictionary => "Open a dictionary",
+        Ask::Picture => "Open a picture",
+        Ask::Pictures => "Open a folder of pictures",
         Ask::File | Ask::Folder => "Open a model",
     };
     let dialog = rfd::AsyncFileDialog::new().set_title(title);
@@ -43,7 +51,8 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
             let kinds = ["gguf", "safetensors", "pth", "pt", "bin", "json"];
             Box::pin(dialog.add_filter("Models", &kinds).add_filter("Everything", &["*"]).pick_file())
         }
-        Ask::Folder | Ask::Atlas | Ask::Run | Ask::Dictionary => Box::pin(dialog.pick_folder()),
+        Ask::Picture => Box::pin(dialog.add_filter("Pictures", &ENDINGS).add_filter("Everything", &["*"]).pick_file()),
+        Ask::Folder | Ask::Atlas | Ask::Run | Ask::Dictionary | Ask::Pictures => Box::pin(dialog.pick_folder()),
     };
     let wait = move || {
         if let Some(chosen) = block_on(answer) {
@@ -52,6 +61,8 @@ pub fn ask_to_open(ask: Ask, commands: CommandSender, ctx: egui::Context) {
                 Ask::Atlas => Command::OpenAtlas(path),
                 Ask::Run => Command::OpenRun(path),
                 Ask::Dictionary => Command::OpenDictionary(path),
+                Ask::Picture => Command::OpenPicture(path),
+                Ask::Pictures => Command::OpenPictures(path.to_string_lossy().into_owned()),
                 _ => Command::OpenModel(path.to_string_lossy().into_owned()),
             });
             ctx.request_repaint();
@@ -87,7 +98,7 @@ fn frame(ui: &Ui) -> Frame {
 }
 
 /// What a form saves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Saved {
     /// A picture of a panel.
     Picture {
@@ -98,6 +109,13 @@ pub enum Saved {
     },
     /// The session as a probe script.
     Script,
+    /// An image that was made for a unit.
+    Drawing {
+        /// The unit.
+        unit: Unit,
+        /// 0: what raises it; 1: what lowers it.
+        index: usize,
+    },
 }
 
 /// The form that asks where something shall be saved.
@@ -109,9 +127,13 @@ pub struct SaveForm {
 impl SaveForm {
     /// A form with a proposal.
     pub fn new(what: Saved) -> SaveForm {
-        let (folder, name) = match what {
+        let (folder, name) = match &what {
             Saved::Picture { panel, .. } => (dirs::picture_dir(), format!("golgi-{panel}.png")),
             Saved::Script => (dirs::document_dir(), "golgi-session.toml".to_owned()),
+            Saved::Drawing { unit, index } => {
+                let ending = if *index == 0 { "" } else { "-lowers" };
+                (dirs::picture_dir(), format!("{}-{}{ending}.png", unit.site, unit.index))
+            }
         };
         let folder = folder.or_else(dirs::home_dir).unwrap_or_else(|| PathBuf::from("."));
         SaveForm { what, path: folder.join(name).to_string_lossy().into_owned() }
@@ -121,7 +143,7 @@ impl SaveForm {
     pub fn ui(&mut self, ui: &Ui, commands: &CommandSender) -> bool {
         let shown = Modal::new(Id::unique("save form")).frame(frame(ui)).show(ui.ctx(), |ui| {
             ui.set_width(460.0);
-            let (heading, about) = match self.what {
+            let (heading, about) = match &self.what {
                 Saved::Picture { title, .. } => {
                     (format!("Save a picture of {title}"), "The panel is saved as it is on the screen.")
                 }
@@ -129,6 +151,9 @@ impl SaveForm {
                     "Save the session as a probe script".to_owned(),
                     "Model, text, interventions and the analyses of what is selected; `golgi run` repeats them.",
                 ),
+                Saved::Drawing { unit, .. } => {
+                    (format!("Save the image of {unit}"), "The image is saved as it was found.")
+                }
             };
             ui.heading(heading);
             ui.add_space(6.0);
@@ -146,8 +171,11 @@ impl SaveForm {
                 let usable = !self.path.trim().is_empty();
                 if ui.add_enabled(usable, Button::new("Save")).clicked() || entered && usable {
                     let path = Some(PathBuf::from(self.path.trim()));
-                    commands.send(match self.what {
+                    commands.send(match &self.what {
                         Saved::Picture { panel, .. } => Command::ExportPanelPng { panel, path },
+                        Saved::Drawing { unit, index } => {
+                            Command::SaveDrawing { unit: unit.clone(), index: *index, path }
+                        }
                         Saved::Script => Command::SaveScript(path),
                     });
                     done = true;

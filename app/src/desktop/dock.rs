@@ -14,7 +14,7 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::panels::{Panel, PanelContext};
+use super::panels::{Panel, PanelContext, panel_ui};
 use super::theme::{Palette, icons};
 use crate::session::command::Command;
 
@@ -31,6 +31,9 @@ pub struct Layout {
     /// Whether somebody has moved, resized or closed a panel.
     #[serde(default)]
     touched: bool,
+    /// Whether it is the one for looking at pictures.
+    #[serde(default)]
+    pictures: bool,
 }
 
 /// The panels and their arrangement.
@@ -44,7 +47,7 @@ pub struct Dock {
 impl Dock {
     /// The panels in their default places.
     pub fn new(panels: Vec<Box<dyn Panel>>) -> Dock {
-        let layout = Layout { version: LAYOUT_VERSION, tree: default_tree(&panels), touched: false };
+        let layout = Layout { version: LAYOUT_VERSION, tree: default_tree(&panels), touched: false, pictures: false };
         Dock { panels, layout, rects: HashMap::new() }
     }
 
@@ -70,12 +73,30 @@ impl Dock {
     /// Back to the default places, everything open.
     pub fn reset(&mut self) {
         self.layout.tree = default_tree(&self.panels);
-        self.layout.touched = false;
+        (self.layout.touched, self.layout.pictures) = (false, false);
+    }
+
+    /// A layout for looking at a convolutional network: the picture is large, its channels and the unit's page beside it.
+    pub fn arrange_for_pictures(&mut self) {
+        self.layout.tree = pictures_tree(&self.panels);
+        self.layout.pictures = true;
+    }
+
+    /// Suits the layout to the kind of model that was opened: the whole of it where nobody has arranged anything, else the panels for
+    /// pictures come to the front.
+    pub fn show_model(&mut self, vision: bool) {
+        match (vision, self.layout.touched) {
+            (true, false) => self.arrange_for_pictures(),
+            (true, true) => ["channels", "image"].into_iter().for_each(|id| self.open(id)),
+            (false, false) if self.layout.pictures => self.reset(),
+            (false, _) => {}
+        }
     }
 
     /// A layout for reading an atlas: the table and the unit's page are large, the map and the documents below.
     pub fn arrange_for_atlas(&mut self) {
         self.layout.tree = atlas_tree(&self.panels);
+        self.layout.pictures = false;
     }
 
     /// Brings the atlas to the front. Without a model, and where nobody has arranged anything, the whole layout becomes one for
@@ -243,6 +264,18 @@ fn atlas_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
     all.tree(root, table)
 }
 
+/// Model on the left; the picture above its channels in the middle; the unit's page on the right.
+fn pictures_tree(panels: &[Box<dyn Panel>]) -> Tree<String> {
+    let mut all = Arrangement::of(panels);
+    let model = all.stack(&["model"]);
+    let image = all.stack(&["image", "prompt", "lens", "attention"]);
+    let channels = all.stack(&["channels", "atlas", "map", "corpus", "neurons", "interventions"]);
+    let unit = all.stack(&["unit", "jobs"]);
+    let middle = all.split(LinearDir::Vertical, &[(image, 0.6), (channels, 0.4)]);
+    let root = all.split(LinearDir::Horizontal, &[(model, 0.19), (middle, 0.51), (unit, 0.3)]);
+    all.tree(root, channels)
+}
+
 struct Behaviour<'a, 'c> {
     panels: &'a mut [Box<dyn Panel>],
     ctx: &'a mut PanelContext<'c>,
@@ -269,7 +302,7 @@ impl Behavior<String> for Behaviour<'_, '_> {
         let frame = Frame::new().fill(self.ctx.palette.panel).inner_margin(Margin::same(10));
         frame.show(ui, |ui| {
             ui.set_min_size(ui.available_size());
-            ui.push_id(panel.id(), |ui| panel.ui(self.ctx, ui));
+            ui.push_id(panel.id(), |ui| panel_ui(panel.as_mut(), self.ctx, ui));
         });
         UiResponse::None
     }
@@ -423,6 +456,22 @@ mod tests {
         assert!(dock.visible().any(|panel| panel.id() == "prompt"));
         dock.open("jobs");
         assert!(dock.visible().any(|panel| panel.id() == "jobs"), "opening brings to the front");
+    }
+
+    #[test]
+    fn a_network_gets_a_layout_of_its_own_unless_somebody_has_arranged_the_panels() {
+        let mut dock = dock();
+        let shows = |dock: &Dock, id: &str| dock.visible().any(|panel| panel.id() == id);
+        assert!(shows(&dock, "prompt") && !shows(&dock, "image"));
+        dock.show_model(true);
+        assert!(shows(&dock, "image") && shows(&dock, "channels") && !shows(&dock, "prompt"));
+        dock.show_model(false);
+        assert!(shows(&dock, "prompt") && !shows(&dock, "image"));
+        dock.close("jobs");
+        dock.show_model(true);
+        assert!(!dock.is_open("jobs") && shows(&dock, "image"), "what was arranged stays");
+        dock.show_model(false);
+        assert!(!dock.is_open("jobs"));
     }
 
     #[test]

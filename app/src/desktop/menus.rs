@@ -105,12 +105,11 @@ fn model_ui(ui: &mut Ui, palette: &Palette, session: &Session) {
             ui.label(RichText::new(name).text_style(egui::TextStyle::Name("strong".into())).color(palette.text_strong))
                 .on_hover_text(text::visible(&model.spec));
             ui.add_space(6.0);
-            let about = format!(
-                "{} · {} layers · {} parameters",
-                model.family,
-                model.dims.n_layers,
-                text::count_text(model.parameters())
-            );
+            let size = match &model.vision {
+                Some(vision) => format!("{} classes", text::grouped(vision.classes as u64)),
+                None => format!("{} layers", model.dims.n_layers),
+            };
+            let about = format!("{} · {size} · {} parameters", model.family, text::count_text(model.parameters()));
             ui.label(RichText::new(about).color(palette.text_weak))
                 .on_hover_text(format!("{} parameters", text::grouped(model.parameters())));
         }

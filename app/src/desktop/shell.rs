@@ -37,6 +37,8 @@ pub struct Workbench {
     building: Option<BuildForm>,
     wanted: Vec<ResultKind>,
     theme: Option<ThemeChoice>,
+    /// Whether the model that was opened last is a convolutional network.
+    kind: Option<bool>,
 }
 
 impl Workbench {
@@ -54,6 +56,7 @@ impl Workbench {
             building: None,
             wanted: Vec::new(),
             theme: None,
+            kind: None,
         }
     }
 
@@ -75,7 +78,8 @@ impl Workbench {
 
     /// Takes in what has arrived since the last frame. Called before each frame, and while the window is hidden.
     pub fn update(&mut self, ctx: &egui::Context) {
-        let had_model = self.session.document.model().is_some();
+        let kind = |session: &Session| session.document.model().map(|model| model.vision.is_some());
+        let (before, had_spec) = (kind(&self.session), self.session.document.model().map(|model| model.spec.clone()));
         let had_atlas = self.session.atlas.get().map(|open| open.atlas.folder().to_owned());
         self.session.update();
         if let Some(open) = self.session.atlas.get()
@@ -84,8 +88,14 @@ impl Workbench {
             self.show_start = false;
             self.dock.show_atlas(self.session.document.model().is_none());
         }
-        if !had_model && self.session.document.model().is_some() {
-            self.show_start = false;
+        if let Some(vision) = kind(&self.session) {
+            if before.is_none() || self.session.document.model().map(|model| &model.spec) != had_spec.as_ref() {
+                self.show_start = false;
+            }
+            if self.kind != Some(vision) {
+                self.kind = Some(vision);
+                self.dock.show_model(vision);
+            }
         }
         if self.session.jobs.running().next().is_some() {
             ctx.request_repaint_after(busy::pace(ctx));
@@ -113,6 +123,12 @@ impl Workbench {
             }
             Command::AskToBuildAtlas => {
                 self.building = match self.session.document.model() {
+                    Some(model) if model.vision.is_some() => {
+                        let notice = crate::session::notice::Notice::info("Atlases are built of language models.");
+                        let step = "The Unit panel lists the pictures that excite a channel most";
+                        self.session.notify(notice.with_next_step(step));
+                        None
+                    }
                     Some(model) => Some(BuildForm::new(&model.spec, &model.name)),
                     None => {
                         let notice = crate::session::notice::Notice::info("No model is open.");
@@ -130,8 +146,17 @@ impl Workbench {
                 dialogs::ask_to_open(Ask::Run, self.session.commands(), ctx.clone());
                 return;
             }
+            Command::AskForPicture | Command::AskForPictures => {
+                let ask = if matches!(request, Command::AskForPicture) { Ask::Picture } else { Ask::Pictures };
+                dialogs::ask_to_open(ask, self.session.commands(), ctx.clone());
+                return;
+            }
             Command::AskForDictionary => {
                 dialogs::ask_to_open(Ask::Dictionary, self.session.commands(), ctx.clone());
+                return;
+            }
+            Command::SaveDrawing { unit, index, .. } => {
+                self.saving = Some(SaveForm::new(Saved::Drawing { unit, index }));
                 return;
             }
             Command::SaveScript(_) => {
@@ -212,7 +237,8 @@ impl Workbench {
             self.building = None;
         }
         toasts::ui(ui, palette, &self.session.notices, &commands);
-        drop_ui(ui, palette);
+        let vision = self.session.document.model().is_some_and(|model| model.vision.is_some());
+        drop_ui(ui, palette, vision);
         for file in ui.input(|input| input.raw.dropped_files.clone()) {
             commands.send(Command::OpenModel(file.path().to_string_lossy().into_owned()));
         }
@@ -230,6 +256,10 @@ impl Workbench {
             Deed::AtlasLayout => {
                 self.show_start = false;
                 self.dock.arrange_for_atlas();
+            }
+            Deed::PicturesLayout => {
+                self.show_start = false;
+                self.dock.arrange_for_pictures();
             }
             Deed::MoveToken(by) => {
                 if let (Some(at), Some(stats)) =
@@ -292,7 +322,7 @@ pub fn prepare(ctx: &egui::Context) {
 }
 
 /// While a file is held over the window: what letting go will do.
-fn drop_ui(ui: &Ui, palette: &Palette) {
+fn drop_ui(ui: &Ui, palette: &Palette, vision: bool) {
     if ui.input(|input| input.raw.hovered_files.is_empty()) {
         return;
     }
@@ -301,7 +331,8 @@ fn drop_ui(ui: &Ui, palette: &Palette) {
     let painter = ui.ctx().layer_painter(layer);
     painter.rect_filled(rect, 0.0, palette.backdrop.gamma_multiply(0.86));
     painter.rect_stroke(rect.shrink(16.0), 12.0, Stroke::new(2.0, palette.accent), egui::StrokeKind::Inside);
-    let text = RichText::new(format!("{}  Let go to open this model or atlas", icons::FOLDER_OPEN));
+    let what = if vision { "picture, model or atlas" } else { "model or atlas" };
+    let text = RichText::new(format!("{}  Let go to open this {what}", icons::FOLDER_OPEN));
     painter.text(
         rect.center(),
         Align2::CENTER_CENTER,

@@ -9,6 +9,7 @@ use super::actions::Deed;
 use super::theme::{Palette, icons, progress_bar};
 use crate::session::Session;
 use crate::session::command::Command;
+use crate::session::text;
 
 /// How often the memory is measured.
 const EVERY: Duration = Duration::from_secs(4);
@@ -41,6 +42,12 @@ impl StatusBar {
                 let loss = stats.mean_loss.map_or(String::new(), |loss| format!(" · loss {loss:.3} nats/token"));
                 ui.label(weak(format!("{tokens} tokens{loss}")))
                     .on_hover_text("Length of the prompt and its mean loss");
+            }
+            if let Some(seen) = session.vision.seen.shown() {
+                let name = seen.path.file_name().unwrap_or_default().to_string_lossy();
+                let class = seen.classes.first().map_or(String::new(), |class| format!(" · {}", class.name));
+                ui.label(weak(text::shortened(&text::visible(&format!("{name}{class}")), 60)))
+                    .on_hover_text("The picture, and what the network takes it for");
             }
             let selected = selection_text(session);
             if !selected.is_empty() {
@@ -95,12 +102,13 @@ fn right_ui(ui: &mut Ui, palette: &Palette, session: &Session, chosen: &mut Opti
 fn selection_text(session: &Session) -> String {
     let selection = &session.selection;
     let token = selection.token.map(|pos| format!("token {pos}"));
+    let spot = selection.spot.map(|spot| format!("pixel {}, {}", spot.x, spot.y));
     let place = match (&selection.unit, &selection.site, selection.layer) {
         (Some(unit), _, _) => Some(unit.short()),
         (None, Some(site), _) => Some(site.to_string()),
         (None, None, layer) => layer.map(|layer| format!("layer {layer}")),
     };
-    token.into_iter().chain(place).collect::<Vec<_>>().join(", ")
+    token.into_iter().chain(spot).chain(place).collect::<Vec<_>>().join(", ")
 }
 
 /// What the process holds in main memory, where the system says so.

@@ -15,6 +15,7 @@ use super::notice::Notice;
 use super::results::{ResultKind, Results};
 use super::selection::Selection;
 use super::undo::Edited;
+use super::vision::is_picture;
 
 impl Session {
     /// Applies one command.
@@ -31,6 +32,17 @@ impl Session {
             Command::OpenModel(spec) if Path::new(&spec).join(golgi_sae::train::RUN).is_file() => {
                 self.apply(Command::OpenRun(PathBuf::from(spec)));
             }
+            Command::OpenModel(spec) if is_picture(Path::new(&spec)) => {
+                self.apply(Command::OpenPicture(PathBuf::from(spec)));
+            }
+            Command::OpenPicture(path) => self.open_picture(path),
+            Command::OpenPictures(spec) => {
+                // Empty: the backend reads it.
+                self.vision.shelf = Loadable::Empty;
+                self.vision.shelf_spec = spec;
+            }
+            Command::LimitPictures(limit) => self.vision.limit = limit.max(1),
+            Command::Visualise(_) => self.ask_backend(command),
             Command::OpenRun(folder) => {
                 self.runs.open(folder);
                 self.window_requests.push(Command::ShowPanel("runs"));
@@ -88,6 +100,7 @@ impl Session {
             }
             Command::CloseModel => {
                 self.document = Document::default();
+                self.vision.forget_results();
                 self.selection = Selection::default();
                 self.undo = Default::default();
                 self.ask_backend(command);
@@ -134,16 +147,45 @@ impl Session {
                 let notice = super::script_export::save(&self.document, &self.selection, &path);
                 self.notices.push(notice);
             }
+            Command::SaveDrawing { unit, index, path: Some(path) } => {
+                let notice = self.vision.save(&unit, index, &path);
+                self.notices.push(notice);
+            }
             Command::SaveScript(None)
+            | Command::SaveDrawing { path: None, .. }
             | Command::ExportPanelPng { .. }
             | Command::ShowPanel(_)
             | Command::AskForAtlas
             | Command::AskForRun
             | Command::AskForDictionary
+            | Command::AskForPicture
+            | Command::AskForPictures
             | Command::AskToBuildAtlas => {
                 self.window_requests.push(command);
             }
         }
+    }
+
+    /// Shows a picture to the open network; it is kept for later where none is open.
+    fn open_picture(&mut self, path: PathBuf) {
+        match self.document.model() {
+            Some(model) if model.vision.is_some() => self.window_requests.push(Command::ShowPanel("image")),
+            Some(_) => {
+                let notice = Notice::info("The open model is a language model: it reads text, no pictures.");
+                self.notices.push(notice.with_next_step("Open a convolutional network from the start screen"));
+            }
+            None => {
+                let notice = Notice::info("A picture needs a convolutional network to look at it.");
+                self.notices
+                    .push(notice.with_next_step("Open one, such as EfficientNet-Lite0: the picture is shown to it"));
+            }
+        }
+        if self.vision.picture.as_ref() == Some(&path) {
+            // The file may have changed.
+            self.ask_backend(Command::Retry(ResultKind::Picture));
+            self.ask_backend(Command::Retry(ResultKind::ChannelMaps));
+        }
+        self.vision.picture = Some(path);
     }
 
     fn select(&mut self, selection: &Selection) {
@@ -162,6 +204,8 @@ impl Session {
             self.selection.unit = None;
             self.selection.head = None;
         }
+        let side = model.and_then(|model| model.vision.as_ref()).map_or(0, |vision| vision.side());
+        self.selection.spot = self.selection.spot.filter(|spot| spot.x < side && spot.y < side);
         let layers =
             model.map_or(0, |model| model.dims.n_layers).max(atlas.map_or(0, |open| open.units.layers() as usize));
         self.selection.layer = self.selection.layer.filter(|layer| (*layer as usize) < layers);
@@ -242,6 +286,7 @@ impl Session {
     pub(super) fn forget_results(&mut self) {
         self.document.results = Results::default();
         self.document.generated = None;
+        self.vision.forget_results();
         self.selection = Selection::default();
     }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use golgi_data::unit::Unit;
 use golgi_probes::intervention::Intervention;
 
 use super::atlas::Reading;
@@ -15,6 +16,7 @@ use super::notice::Notice;
 use super::results::ResultKind;
 use super::selection::Selection;
 use super::toys::ToyRequest;
+use super::vision::DrawRequest;
 
 /// How the next token is chosen when the text is continued.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -73,6 +75,18 @@ pub enum Command {
     TrainToys(ToyRequest),
     /// Stops training them.
     StopToys,
+    /// Shows a picture to the open convolutional network.
+    OpenPicture(PathBuf),
+    /// Asks for a picture, in a dialog.
+    AskForPicture,
+    /// Puts pictures on the shelf: `starter`, a folder, a table.
+    OpenPictures(String),
+    /// Asks for a folder of pictures, in a dialog.
+    AskForPictures,
+    /// So many pictures of the shelf are shown, at most, to find the best ones.
+    LimitPictures(usize),
+    /// Looks for images that a channel responds to.
+    Visualise(DrawRequest),
     /// Opens a panel and brings it to the front.
     ShowPanel(&'static str),
     /// Asks for the folder of an atlas, in a dialog.
@@ -156,6 +170,15 @@ pub enum Command {
     ExportPanelPng {
         /// Which panel.
         panel: &'static str,
+        /// Where to.
+        path: Option<PathBuf>,
+    },
+    /// Saves an image that was made for a unit as a PNG; without a path, a form asks.
+    SaveDrawing {
+        /// The unit.
+        unit: Unit,
+        /// 0: what raises it; 1: what lowers it.
+        index: usize,
         /// Where to.
         path: Option<PathBuf>,
     },

@@ -1,5 +1,8 @@
 //! What is open: plain data that panels draw. No tensor, no thread, no window.
 
+use std::borrow::Cow;
+
+use golgi_data::images::Preprocess;
 use golgi_data::site::Site;
 use golgi_data::unit::Unit;
 use golgi_probes::Dims;
@@ -7,6 +10,7 @@ use golgi_probes::intervention::Intervention;
 
 use super::loadable::Loadable;
 use super::results::Results;
+use super::selection::Selection;
 
 /// A site of the open model, for display.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,7 +20,7 @@ pub struct SiteInfo {
     /// Its shape in words, such as `[batch, pos, 576]`.
     pub shape: String,
     /// What it is, in a few words.
-    pub about: &'static str,
+    pub about: Cow<'static, str>,
     /// The module path that the hub's implementation uses for it, where there is one.
     pub alias: Option<String>,
     /// How many units it has.
@@ -78,6 +82,26 @@ pub struct ModelInfo {
     pub causal: bool,
     /// Bytes of its files.
     pub bytes_on_disk: u64,
+    /// What is known of a convolutional network beyond that; `None` for a language model.
+    pub vision: Option<VisionInfo>,
+}
+
+/// A convolutional network, as plain data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct VisionInfo {
+    /// What it expects of a picture.
+    pub preprocess: Preprocess,
+    /// How many classes it tells apart.
+    pub classes: usize,
+    /// For each site, rows and columns of its maps for an input of the expected size; 1 × 1 for a vector.
+    pub maps: Vec<(usize, usize)>,
+}
+
+impl VisionInfo {
+    /// The side of the input, in pixels.
+    pub fn side(&self) -> u32 {
+        self.preprocess.input_size() as u32
+    }
 }
 
 impl ModelInfo {
@@ -90,6 +114,15 @@ impl ModelInfo {
     /// The site with this name.
     pub fn site(&self, site: &Site) -> Option<&SiteInfo> {
         self.sites.iter().find(|info| info.site == *site)
+    }
+
+    /// The site of a convolutional network that panels look at: the selected one, that of the selected unit, else the last one of maps.
+    pub fn chosen_site<'a>(&'a self, selection: &Selection) -> Option<&'a Site> {
+        let vision = self.vision.as_ref()?;
+        let chosen = selection.site.as_ref().or(selection.unit.as_ref().map(|unit| &unit.site));
+        let last = || vision.maps.iter().rposition(|(rows, columns)| rows * columns > 1);
+        let found = chosen.and_then(|site| self.site(site)).or_else(|| self.sites.get(last()?));
+        found.or(self.sites.last()).map(|info| &info.site)
     }
 
     /// Whether the model has this unit.

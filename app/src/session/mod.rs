@@ -31,6 +31,7 @@ pub mod settings;
 pub mod text;
 pub mod toys;
 pub mod undo;
+pub mod vision;
 
 mod apply;
 
@@ -57,6 +58,7 @@ use selection::Selection;
 use settings::Settings;
 use toys::Toys;
 use undo::UndoStack;
+use vision::VisionState;
 
 /// Everything behind the window.
 pub struct Session {
@@ -76,6 +78,8 @@ pub struct Session {
     pub dictionary: DictionaryState,
     /// Toy models of superposition.
     pub toys: Toys,
+    /// Pictures, and what a convolutional network makes of them.
+    pub vision: VisionState,
     /// What is running.
     pub jobs: Jobs,
     /// What there is to tell.
@@ -118,6 +122,7 @@ impl Session {
             runs: Runs::default(),
             dictionary: DictionaryState::default(),
             toys: Toys::default(),
+            vision: VisionState::default(),
             jobs: Jobs::default(),
             notices: Notices::default(),
             recent: Recent::default(),
@@ -213,6 +218,9 @@ impl Session {
             ResultKind::Corpus => self.atlas.corpus.failure(),
             ResultKind::Painted => self.atlas.painted.failure(),
             ResultKind::Trial => self.atlas.trial.failure(),
+            ResultKind::Picture => self.vision.seen.failure(),
+            ResultKind::ChannelMaps => self.vision.maps.failure(),
+            ResultKind::BestPictures => self.vision.best.failure(),
         }
     }
 

@@ -39,6 +39,12 @@ pub enum ResultKind {
     PromptFeatures,
     /// A continuation with changed latents, beside one without and a control.
     Steering,
+    /// The picture as a convolutional network sees it, with its classes.
+    Picture,
+    /// The maps of a site over the picture.
+    ChannelMaps,
+    /// The pictures that excite the channels of a site most.
+    BestPictures,
 }
 
 impl ResultKind {
@@ -57,6 +63,9 @@ impl ResultKind {
         ResultKind::Trial,
         ResultKind::PromptFeatures,
         ResultKind::Steering,
+        ResultKind::Picture,
+        ResultKind::ChannelMaps,
+        ResultKind::BestPictures,
     ];
 
     /// What people call it.
@@ -75,6 +84,9 @@ impl ResultKind {
             ResultKind::Trial => "Activation over your text",
             ResultKind::PromptFeatures => "Features of the prompt",
             ResultKind::Steering => "Steering",
+            ResultKind::Picture => "Classes of the picture",
+            ResultKind::ChannelMaps => "Maps of the channels",
+            ResultKind::BestPictures => "Best pictures",
         }
     }
 

@@ -21,6 +21,11 @@ pub enum ExportError {
     /// No text.
     #[error("there is no text; type one into the Prompt panel")]
     NoText,
+    /// Scripts run texts.
+    #[error(
+        "a script runs a language model; `golgi classify` and `golgi vis` repeat what is done with a convolutional network"
+    )]
+    Vision,
     /// The script has no TOML form.
     #[error(transparent)]
     Script(#[from] golgi_probes::ProbeError),
@@ -40,6 +45,9 @@ pub enum ExportError {
 /// If there is no model or no text.
 pub fn script(document: &Document, selection: &Selection) -> Result<Script, ExportError> {
     let model = document.model().ok_or(ExportError::NoModel)?;
+    if model.vision.is_some() {
+        return Err(ExportError::Vision);
+    }
     if document.prompt.is_empty() {
         return Err(ExportError::NoText);
     }

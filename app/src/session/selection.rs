@@ -15,6 +15,15 @@ pub struct Place {
     pub position: u16,
 }
 
+/// A pixel of the picture, as a convolutional network gets it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot {
+    /// From the left, from 0.
+    pub x: u32,
+    /// From the top, from 0.
+    pub y: u32,
+}
+
 /// What is selected, or hovered. Everything that is not `None` is lit up in every panel that shows it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Selection {
@@ -30,6 +39,8 @@ pub struct Selection {
     pub site: Option<Site>,
     /// A place in the corpus.
     pub place: Option<Place>,
+    /// A pixel of the picture.
+    pub spot: Option<Spot>,
 }
 
 impl Selection {
@@ -49,11 +60,12 @@ impl Selection {
         Selection { layer: Some(layer), head: Some(head), unit, ..Selection::default() }
     }
 
-    /// A unit with its layer and, where it is a head, its head.
+    /// A unit with its layer and, where it is a head, its head; a channel with its site.
     pub fn of_unit(unit: &Unit) -> Selection {
         let layer = unit.site.layer();
         let head = layer.filter(|layer| Unit::head(*layer, unit.index) == *unit).map(|_| unit.index);
-        Selection { layer, head, unit: Some(unit.clone()), ..Selection::default() }
+        let site = matches!(unit.site, Site::Module(_)).then(|| unit.site.clone());
+        Selection { layer, head, unit: Some(unit.clone()), site, ..Selection::default() }
     }
 
     /// A site with its layer.
@@ -64,6 +76,11 @@ impl Selection {
     /// Just a place in the corpus.
     pub fn of_place(context: u32, position: u16) -> Selection {
         Selection { place: Some(Place { context, position }), ..Selection::default() }
+    }
+
+    /// Just a pixel of the picture.
+    pub fn of_spot(x: u32, y: u32) -> Selection {
+        Selection { spot: Some(Spot { x, y }), ..Selection::default() }
     }
 
     /// The same with a place in the corpus.
@@ -91,12 +108,17 @@ impl Selection {
     }
 
     /// Takes over what `other` says; what it leaves open stays. A new layer ends the selection of a head, unit or site that
-    /// lies elsewhere.
+    /// lies elsewhere, and so does a new site of a convolutional network.
     pub fn merge(&mut self, other: &Selection) {
         if other.layer.is_some() && other.layer != self.layer {
             self.head = None;
             self.unit = None;
             self.site = None;
+        }
+        if matches!(other.site, Some(Site::Module(_)))
+            && self.unit.as_ref().is_some_and(|unit| Some(&unit.site) != other.site.as_ref())
+        {
+            self.unit = None;
         }
         if other.unit.is_some() {
             // A unit says whether it is a head.
@@ -104,6 +126,7 @@ impl Selection {
         }
         self.token = other.token.or(self.token);
         self.place = other.place.or(self.place);
+        self.spot = other.spot.or(self.spot);
         self.layer = other.layer.or(self.layer);
         self.head = other.head.or(self.head);
         self.unit = other.unit.clone().or(self.unit.take());
@@ -119,6 +142,18 @@ mod tests {
     fn a_head_is_a_unit_and_a_neuron_is_no_head() {
         assert_eq!(Selection::of_unit(&Unit::head(18, 6)), Selection::of_head(18, 6));
         assert_eq!(Selection::of_unit(&Unit::neuron(5, 6)).head, None);
+    }
+
+    #[test]
+    fn a_channel_brings_its_site_and_another_site_ends_it() {
+        let channel: Unit = "layer1.0.conv1:7".parse().unwrap();
+        let mut selection = Selection::of_spot(3, 4);
+        selection.merge(&Selection::of_unit(&channel));
+        assert_eq!((&selection.site, selection.spot), (&Some(channel.site.clone()), Some(Spot { x: 3, y: 4 })));
+        selection.merge(&Selection::of_site(&channel.site));
+        assert_eq!(selection.unit, Some(channel));
+        selection.merge(&Selection::of_site(&"layer2".parse().unwrap()));
+        assert_eq!((selection.unit.is_none(), selection.spot.is_some()), (true, true));
     }
 
     #[test]

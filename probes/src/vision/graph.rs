@@ -116,15 +116,33 @@ impl Network {
             Extent::Heads { .. } => value.f_flatten(2, -1)?.f_transpose(1, 2)?,
             Extent::Pattern(_) => value.f_select(2, 0)?,
         };
-        let patches = self.nodes.iter().find_map(|node| match &node.op {
-            Op::Token(TokenOp::Tokens(leading)) => Some((leading.size()[0], node.inputs[0])),
-            _ => None,
-        });
-        let (leading, map) = patches
-            .ok_or_else(|| ProbeError::Trace(format!("`{}` has tokens of no patches", self.nodes[node].site)))?;
+        let (leading, map) = self.patches()?;
         let (rows, columns) = self.spatial(height, width)?[map];
         let size = tokens.size();
         Ok(tokens.f_narrow(2, leading, rows * columns)?.f_reshape([size[0], size[1], rows, columns])?)
+    }
+
+    /// How many leading tokens a vision transformer has, and the node whose map its other tokens are.
+    fn patches(&self) -> Result<(i64, usize)> {
+        let found = self.nodes.iter().find_map(|node| match &node.op {
+            Op::Token(TokenOp::Tokens(leading)) => Some((leading.size()[0], node.inputs[0])),
+            _ => None,
+        });
+        found.ok_or_else(|| ProbeError::Trace(format!("the {} network has tokens of no patches", self.family)))
+    }
+
+    /// Rows and columns of what [`Network::as_map`] gives at each node, for images of `height` × `width`.
+    ///
+    /// # Errors
+    /// If the image is too small.
+    pub fn map_sizes(&self, height: i64, width: i64) -> Result<Vec<(i64, i64)>> {
+        let sizes = self.spatial(height, width)?;
+        let size = |(node, size): (&Node, &(i64, i64))| match node.extent {
+            Extent::Map(_) => Ok(*size),
+            Extent::Vector(_) => Ok((1, 1)),
+            Extent::Tokens(_) | Extent::Heads { .. } | Extent::Pattern(_) => Ok(sizes[self.patches()?.1]),
+        };
+        self.nodes.iter().zip(&sizes).map(size).collect()
     }
 
     /// The index of the node `site`.

@@ -56,7 +56,7 @@ pub fn model() -> ModelInfo {
     let site = |site: Site, shape: &str, about, alias: Option<String>, units, has_heads, is_residual| SiteInfo {
         site,
         shape: shape.to_owned(),
-        about,
+        about: std::borrow::Cow::Borrowed(about),
         alias,
         units,
         has_heads,

@@ -76,7 +76,7 @@ fn draw(ui: &mut egui::Ui, stage: &mut Stage) {
     let mut ctx = PanelContext::new(&stage.session, &stage.commands, palette);
     ui.columns(stage.panels.len(), |columns| {
         for (column, panel) in columns.iter_mut().zip(&mut stage.panels) {
-            column.push_id(panel.id(), |ui| panel.ui(&mut ctx, ui));
+            column.push_id(panel.id(), |ui| panels::panel_ui(panel.as_mut(), &mut ctx, ui));
         }
     });
 }
@@ -96,7 +96,7 @@ pub fn opened() -> Document {
     let site = |layer: u32, point, units| SiteInfo {
         site: Site::block(layer, point),
         shape: String::new(),
-        about: "",
+        about: "".into(),
         alias: None,
         units,
         has_heads: point == BlockPoint::Z,
@@ -128,6 +128,7 @@ pub fn opened() -> Document {
         has_logits: true,
         causal: true,
         bytes_on_disk: 0,
+        vision: None,
     };
     Document { model: Loadable::ready(model), prompt: TOKENS.concat(), ..Document::default() }
 }

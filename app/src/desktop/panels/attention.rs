@@ -11,7 +11,7 @@ use golgi_analysis::prompt::attention::AttentionMaps;
 
 use self::order::Order;
 use self::pattern::{Large, Options, Relative};
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::colormap::{Scale, legend};
@@ -84,6 +84,10 @@ impl Panel for AttentionPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::AttentionMaps]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -9,7 +9,7 @@ use egui::{Button, RichText, ScrollArea, TextStyle, Ui, vec2};
 use golgi_analysis::sae::PromptFeatures;
 
 use self::rows::{Row, Rows};
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::colormap::{Scale, legend};
@@ -84,6 +84,10 @@ impl Panel for FeaturesPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::PromptFeatures]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -6,7 +6,7 @@ mod effect;
 
 use egui::{ScrollArea, Ui};
 
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::icons;
 use crate::session::results::ResultKind;
 
@@ -37,6 +37,10 @@ impl Panel for InterventionsPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::TokenStats, ResultKind::Effect]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -9,7 +9,7 @@ use egui::{Ui, vec2};
 use egui_plot::{Legend, Line, Plot, PlotPoints};
 use golgi_analysis::prompt::logit_lens::{LensCell, LogitLens};
 
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::{Palette, icons};
 use crate::desktop::widgets::colormap::{Scale, legend};
@@ -130,6 +130,10 @@ impl Panel for LensPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::LogitLens]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -10,11 +10,14 @@ use crate::session::results::{ResultKind, Results};
 use crate::session::selection::Selection;
 
 use super::theme::Palette;
+use super::widgets::placeholder;
 
 mod atlas;
 mod attention;
+mod channels;
 mod corpus;
 mod features;
+mod image;
 mod interventions;
 mod jobs;
 mod lens;
@@ -80,6 +83,17 @@ impl<'a> PanelContext<'a> {
     }
 }
 
+/// Which kind of model a panel is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Language models.
+    Text,
+    /// Convolutional networks.
+    Pictures,
+    /// Either, or none at all.
+    Anything,
+}
+
 /// A panel of the window.
 pub trait Panel {
     /// A name that never changes: layouts are stored with it.
@@ -99,8 +113,31 @@ pub trait Panel {
         &[]
     }
 
+    /// Which kind of model it is about; it is not drawn for the other.
+    fn about(&self) -> About {
+        About::Anything
+    }
+
     /// Draws it.
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut egui::Ui);
+}
+
+/// Draws a panel, or a sentence where it is about another kind of model than the one that is open.
+pub fn panel_ui(panel: &mut dyn Panel, ctx: &mut PanelContext<'_>, ui: &mut egui::Ui) {
+    let vision = ctx.document().model.shown().map(|model| model.vision.is_some());
+    match (panel.about(), vision) {
+        (About::Text, Some(true)) => placeholder::empty(
+            ui,
+            &format!("{} is for language models", panel.title()),
+            "The open model is a convolutional network: it reads pictures, no text. Image, Channels and Unit show what it does.",
+        ),
+        (About::Pictures, Some(false)) => placeholder::empty(
+            ui,
+            &format!("{} is for convolutional networks", panel.title()),
+            "The open model is a language model: it reads text, no pictures. Open a network such as EfficientNet-Lite0 from the start screen (Ctrl+N).",
+        ),
+        _ => panel.ui(ctx, ui),
+    }
 }
 
 /// Every panel, in the order of the menu.
@@ -121,5 +158,7 @@ pub fn all() -> Vec<Box<dyn Panel>> {
         Box::new(features::FeaturesPanel::default()),
         Box::new(steering::SteeringPanel::default()),
         Box::new(toys::ToysPanel::default()),
+        Box::new(image::ImagePanel::default()),
+        Box::new(channels::ChannelsPanel::default()),
     ]
 }

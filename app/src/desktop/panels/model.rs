@@ -1,8 +1,12 @@
 //! The model: its sizes, and the tree of its sites with shapes and parameter counts.
 
+mod network;
+
 use egui::{Align, Button, CollapsingHeader, Grid, Layout, RichText, ScrollArea, Sense, TextEdit, TextStyle, Ui, vec2};
 use golgi_data::context::bytes_text;
+use golgi_data::images::Fit;
 use golgi_data::site::Site;
+use golgi_probes::Dims;
 
 use super::{Panel, PanelContext};
 use crate::desktop::theme::icons;
@@ -23,6 +27,8 @@ pub struct ModelPanel {
     hub_names: bool,
     /// The layer that the tree was last scrolled to.
     revealed: Option<u32>,
+    /// The site of a network that was chosen in the last frame: the group of a new one opens.
+    seen_site: Option<Site>,
 }
 
 impl Panel for ModelPanel {
@@ -67,9 +73,13 @@ impl ModelPanel {
         ui.add_space(6.0);
         ui.horizontal(|ui| {
             let hint = RichText::new("Filter sites").color(ctx.palette.text_weak);
+            let aside = if model.vision.is_some() { 0.0 } else { 76.0 };
             let field =
-                TextEdit::singleline(&mut self.filter).hint_text(hint).desired_width(ui.available_width() - 76.0);
+                TextEdit::singleline(&mut self.filter).hint_text(hint).desired_width(ui.available_width() - aside);
             ui.add(field).accessible_name("Filter sites");
+            if model.vision.is_some() {
+                return;
+            }
             let toggle = ui.add(Button::selectable(self.hub_names, "HF names"));
             if toggle.on_hover_text("Name sites as Hugging Face's implementation names its modules").clicked() {
                 self.hub_names = !self.hub_names;
@@ -79,8 +89,13 @@ impl ModelPanel {
         let filter = self.filter.trim().to_lowercase();
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
-            let found = self.tree_ui(ctx, ui, model, &filter);
+            let found = if model.vision.is_some() {
+                self.network_ui(ctx, ui, model, &filter)
+            } else {
+                self.tree_ui(ctx, ui, model, &filter)
+            };
             self.revealed = ctx.selection.layer;
+            self.seen_site = model.chosen_site(ctx.selection).cloned();
             if !found {
                 ui.add_space(12.0);
                 ui.vertical_centered(|ui| {
@@ -164,7 +179,10 @@ impl ModelPanel {
     fn site_ui(&self, ctx: &PanelContext<'_>, ui: &mut Ui, site: &SiteInfo) {
         let full = site.site.to_string();
         let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
-        let selected = ctx.selection.site.as_ref() == Some(&site.site);
+        let selected = match &ctx.document().model {
+            Loadable::Ready(model) if model.vision.is_some() => model.chosen_site(ctx.selection) == Some(&site.site),
+            _ => ctx.selection.site.as_ref() == Some(&site.site),
+        };
         response.widget_info(|| egui::WidgetInfo::selected(egui::Role::TreeItem, true, selected, &full));
         let hovered = ctx.hover.site.as_ref() == Some(&site.site) || response.hovered();
         if let Some(fill) = veil(ui.visuals(), Light::of(selected, hovered)) {
@@ -211,7 +229,7 @@ impl ModelPanel {
 
 fn tooltip_ui(ui: &mut Ui, site: &SiteInfo, full: &str) {
     ui.strong(full);
-    ui.label(site.about);
+    ui.label(site.about.as_ref());
     Grid::new("site facts").num_columns(2).show(ui, |ui| {
         let units = if site.has_heads { "heads" } else { "units" };
         for (name, value) in [("shape", site.shape.clone()), (units, text::grouped(site.units as u64))] {
@@ -245,20 +263,17 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
             }
         });
     });
-    let heads = if dims.n_heads == dims.n_kv_heads {
-        dims.n_heads.to_string()
-    } else {
-        format!("{} ({} KV)", dims.n_heads, dims.n_kv_heads)
+    let own = match &model.vision {
+        Some(vision) => vec![
+            ("Sites", text::grouped(model.sites.len() as u64)),
+            ("Classes", text::grouped(vision.classes as u64)),
+            ("Input", format!("{0} × {0}", vision.side())),
+            ("Pictures", fit_text(vision.preprocess.settings().fit).to_owned()),
+        ],
+        None => transformer_facts(dims),
     };
-    let facts = [
-        ("Family", text::visible(&model.family)),
-        ("Parameters", text::count_text(model.parameters())),
-        ("Layers", dims.n_layers.to_string()),
-        ("Heads", heads),
-        ("Residual", dims.d_model.to_string()),
-        ("Neurons", format!("{} a layer", text::grouped(dims.d_mlp as u64))),
-        ("Vocabulary", text::grouped(dims.d_vocab as u64)),
-        ("Context", text::grouped(dims.n_ctx as u64)),
+    let facts = [("Family", text::visible(&model.family)), ("Parameters", text::count_text(model.parameters()))];
+    let files = [
         ("On disk", bytes_text(model.bytes_on_disk)),
         ("Licence", model.licence.as_deref().map_or("not stated".into(), |l| text::shortened(&text::visible(l), 24))),
     ];
@@ -266,7 +281,7 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
     Grid::new("model facts").num_columns(if two { 4 } else { 2 }).spacing([8.0, 3.0]).min_row_height(16.0).show(
         ui,
         |ui| {
-            for (index, (name, value)) in facts.iter().enumerate() {
+            for (index, (name, value)) in facts.iter().chain(&own).chain(&files).enumerate() {
                 ui.label(RichText::new(*name).small().color(ctx.palette.text_weak));
                 ui.label(RichText::new(value).small());
                 if !two || index % 2 == 1 {
@@ -277,6 +292,31 @@ fn facts_ui(ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo) {
     );
 }
 
+fn transformer_facts(dims: &Dims) -> Vec<(&'static str, String)> {
+    let heads = if dims.n_heads == dims.n_kv_heads {
+        dims.n_heads.to_string()
+    } else {
+        format!("{} ({} KV)", dims.n_heads, dims.n_kv_heads)
+    };
+    vec![
+        ("Layers", dims.n_layers.to_string()),
+        ("Heads", heads),
+        ("Residual", dims.d_model.to_string()),
+        ("Neurons", format!("{} a layer", text::grouped(dims.d_mlp as u64))),
+        ("Vocabulary", text::grouped(dims.d_vocab as u64)),
+        ("Context", text::grouped(dims.n_ctx as u64)),
+    ]
+}
+
+/// How a picture becomes the input, in two words.
+fn fit_text(fit: Fit) -> &'static str {
+    match fit {
+        Fit::SquareThenResize(_) => "centre square",
+        Fit::ResizeThenCrop { .. } => "centre crop",
+        Fit::Stretch(_) => "stretched",
+    }
+}
+
 fn matches(site: &SiteInfo, filter: &str) -> bool {
     filter.is_empty()
         || site.site.to_string().to_lowercase().contains(filter)
@@ -284,9 +324,15 @@ fn matches(site: &SiteInfo, filter: &str) -> bool {
         || site.alias.as_ref().is_some_and(|alias| alias.to_lowercase().contains(filter))
 }
 
-/// A site's name without the layer, which its group says.
+/// A site's name without the layer or module, which its group says.
 fn short_name(site: &Site, full: &str) -> String {
-    site.point().map_or_else(|| full.to_owned(), |point| point.name().to_owned())
+    match (site, site.point()) {
+        (_, Some(point)) => point.name().to_owned(),
+        (Site::Module(_), None) => {
+            full.strip_prefix(&network::group(full)).map_or(full, |rest| rest.trim_start_matches('.')).to_owned()
+        }
+        _ => full.to_owned(),
+    }
 }
 
 /// The same for a module path: what follows the layer's number.
@@ -313,5 +359,8 @@ mod tests {
         assert_eq!(short_alias("model.layers.3.self_attn.q_proj", &site), "self_attn.q_proj");
         assert_eq!(short_alias("model.layers.3", &site), "model.layers.3");
         assert_eq!(short_alias("lm_head", &Site::Logits), "lm_head");
+        let site: Site = "_blocks.3._bn1".parse().unwrap();
+        assert_eq!(short_name(&site, "_blocks.3._bn1"), "_bn1");
+        assert_eq!(short_name(&Site::LnFinalScale, "ln_final.hook_scale"), "ln_final.hook_scale");
     }
 }

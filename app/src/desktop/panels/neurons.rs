@@ -10,7 +10,7 @@ use golgi_analysis::units::table::NeuronTable;
 use golgi_data::unit::Unit;
 
 use self::rows::{Filter, Rows, count};
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::number;
@@ -85,6 +85,10 @@ impl Panel for NeuronsPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::NeuronTable]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -8,7 +8,7 @@ use egui::{
 };
 use golgi_analysis::prompt::token_stats::{TokenStat, TokenStats};
 
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::colormap::{Scale, legend};
 use crate::desktop::widgets::token_strip::token_strip;
@@ -104,6 +104,10 @@ impl Panel for PromptPanel {
         } else {
             &[ResultKind::TokenStats]
         }
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -7,7 +7,7 @@ use golgi_analysis::sae::Steered;
 use golgi_sae::LatentEdit;
 
 use super::features::{dictionary_ui, selected};
-use super::{Panel, PanelContext};
+use super::{About, Panel, PanelContext};
 use crate::desktop::theme::icons;
 use crate::desktop::widgets::number;
 use crate::desktop::widgets::placeholder::{self, Shown};
@@ -80,6 +80,10 @@ impl Panel for SteeringPanel {
 
     fn needs(&self) -> &'static [ResultKind] {
         &[ResultKind::Steering]
+    }
+
+    fn about(&self) -> About {
+        About::Text
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {

@@ -1,6 +1,7 @@
 //! The page of one unit, live: what it reads and writes, and what it does along the prompt.
 
 mod atlas;
+mod channel;
 mod header;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use egui::{Grid, Label, RichText, ScrollArea, TextStyle, Ui};
 use golgi_analysis::units::page::{ScoredToken, TokenEnds, UnitKind, UnitPage};
 
 use self::atlas::AtlasPage;
+use self::channel::ChannelPage;
 use self::header::Header;
 use super::{Panel, PanelContext};
 use crate::desktop::theme::busy::busy;
@@ -32,6 +34,7 @@ const BESIDE: f32 = 560.0;
 pub struct UnitPanel {
     header: Header,
     atlas: AtlasPage,
+    channel: ChannelPage,
     /// Whether the prompt is shown although an atlas is open.
     prompt: bool,
 }
@@ -53,14 +56,27 @@ impl Panel for UnitPanel {
         "The page of the selected neuron, head or dimension. Its read and write directions are shown by the tokens at their two ends, through embedding and \
          unembedding; below, its activation along the prompt and what it adds directly to the logit of the model's first choice at each position. \
          Zero it or scale it to see what the model does without it. With an atlas open, the page also tells what the unit does over the corpus: families, examples, \
-         statistics, profiles, nearest units; and it paints any text of yours."
+         statistics, profiles, nearest units; and it paints any text of yours. Of a convolutional network, it is the page of a channel: its numbers on the picture, \
+         the pictures that excite it most with what the position sees framed, and images made for it."
     }
 
     fn needs(&self) -> &'static [ResultKind] {
-        &[ResultKind::UnitPage, ResultKind::AtlasPage, ResultKind::Trial]
+        &[
+            ResultKind::UnitPage,
+            ResultKind::AtlasPage,
+            ResultKind::Trial,
+            ResultKind::ChannelMaps,
+            ResultKind::BestPictures,
+        ]
     }
 
     fn ui(&mut self, ctx: &mut PanelContext<'_>, ui: &mut Ui) {
+        if ctx.document().model.shown().is_some_and(|model| model.vision.is_some()) {
+            self.header.ui(ctx, ui, ctx.selection.unit.as_ref());
+            ui.separator();
+            self.channel.ui(ctx, ui);
+            return;
+        }
         let page = &ctx.results().unit;
         let (model, atlas) = (ctx.document().model().is_some(), ctx.session.atlas.get().is_some());
         if model || atlas {

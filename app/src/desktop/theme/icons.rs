@@ -80,4 +80,8 @@ icons! {
     MAP_TRIFOLD = "\u{e31a}",
     PAUSE = "\u{e39e}",
     HAMMER = "\u{e80e}",
+    IMAGE = "\u{e2ca}",
+    IMAGES = "\u{e836}",
+    SQUARES_FOUR = "\u{e464}",
+    PAINT_BRUSH = "\u{e6f0}",
 }

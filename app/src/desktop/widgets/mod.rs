@@ -7,6 +7,7 @@ pub mod colormap;
 pub mod heatmap;
 pub mod highlight;
 pub mod number;
+pub mod picture;
 pub mod placeholder;
 pub mod scatter;
 pub mod scroll;

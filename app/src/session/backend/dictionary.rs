@@ -124,6 +124,7 @@ impl Backend {
             unit: None,
             passage: None,
             about: Some(about),
+            sight: None,
         };
         let wanted = |kind| session.wanted.contains(&kind);
         let features = open.clone().map(|dictionary| subject(About { dictionary, steering: None }));

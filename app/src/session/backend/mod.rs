@@ -15,7 +15,9 @@ mod open;
 mod reader;
 mod runs;
 mod slot;
+mod studio;
 mod toys;
+mod vision;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +56,7 @@ pub struct BackendOptions {
 }
 
 /// What a result is about. Two equal subjects have equal results.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 struct Subject {
     model: u64,
     prompt: String,
@@ -63,6 +65,7 @@ struct Subject {
     unit: Option<Unit>,
     passage: Option<Passage>,
     about: Option<dictionary::About>,
+    sight: Option<vision::Sight>,
 }
 
 /// Part of a document of the open atlas.
@@ -115,6 +118,7 @@ pub struct Backend {
     follower: runs::Follower,
     librarian: dictionary::Librarian,
     trainer: toys::Trainer,
+    studio: studio::Studio,
 }
 
 #[derive(Default)]
@@ -128,6 +132,8 @@ struct Slots {
     attribution: Slot<golgi_analysis::prompt::attribution::Attribution>,
     painted: Slot<super::atlas::corpus::Painted>,
     trial: Slot<super::atlas::Trial>,
+    seen: Slot<super::vision::Seen>,
+    maps: Slot<golgi_analysis::channels::ChannelMaps>,
 }
 
 impl Backend {
@@ -150,6 +156,7 @@ impl Backend {
             follower: runs::Follower::default(),
             librarian: dictionary::Librarian::default(),
             trainer: toys::Trainer::default(),
+            studio: studio::Studio::default(),
         }
     }
 
@@ -170,6 +177,7 @@ impl Backend {
             Command::OpenDictionary(folder) => self.open_dictionary(folder),
             Command::TrainToys(request) => self.train_toys(session, request),
             Command::StopToys => self.stop_toys(),
+            Command::Visualise(request) => self.draw(session, request),
             _ => {}
         }
     }
@@ -184,6 +192,7 @@ impl Backend {
         self.update_runs(session);
         self.update_dictionary(session);
         self.update_toys(session);
+        self.update_vision(session);
         self.update_results(session);
     }
 
@@ -200,6 +209,9 @@ impl Backend {
             ResultKind::Trial => self.slots.trial.forget(),
             ResultKind::PromptFeatures | ResultKind::Steering => self.librarian.forget(kind),
             ResultKind::AtlasPage | ResultKind::Corpus => self.desk.forget(kind),
+            ResultKind::Picture => self.slots.seen.forget(),
+            ResultKind::ChannelMaps => self.slots.maps.forget(),
+            ResultKind::BestPictures => self.studio.forget(),
         }
     }
 
@@ -224,6 +236,7 @@ impl Backend {
             unit,
             passage: None,
             about: None,
+            sight: None,
         };
         let whole = subject(None, None);
         // About a token: the selected one, else the last one, which only the model's thread may know as yet.
@@ -276,6 +289,7 @@ impl Backend {
             unit: unit.clone(),
             passage,
             about: None,
+            sight: None,
         };
         let wanted = |kind| session.wanted.contains(&kind);
         let passage = state.corpus.get().zip(state.reading).zip(state.open.get()).map(|((corpus, reading), open)| {

@@ -2,12 +2,11 @@
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use golgi_data::context::RunContext;
-use golgi_data::models::catalogue;
+use golgi_data::models::{Resolver, catalogue};
 use golgi_data::site::Site;
-use golgi_probes::host::Ticket;
-use golgi_probes::{OpenModel, SiteAxes};
+use golgi_probes::host::{Hosted, Ticket};
+use golgi_probes::{OpenModel, OpenOptions, ProbeError, SiteAxes};
 
-use super::compute::Runs;
 use super::{Backend, Failure, aliases};
 use crate::session::Session;
 use crate::session::command::Command;
@@ -41,17 +40,10 @@ impl Backend {
         self.stop_generating();
         let ctx = RunContext::new(0);
         let (resolver, options, named) = (self.options.resolver.clone(), self.options.open.clone(), spec.clone());
-        let work = move |hosted: &mut golgi_probes::host::Hosted, ctx: &RunContext| {
+        let work = move |hosted: &mut Hosted, ctx: &RunContext| {
             ctx.check().map_err(|_| Failure::Cancelled)?;
             let doing = format!("The model could not be opened: {}", shown(&named));
-            let model = golgi_probes::open(&named, &resolver, &options, ctx)
-                .map_err(|error| Failure::of(&doing, &error, ctx))?;
-            ctx.check().map_err(|_| Failure::Cancelled)?;
-            let info = describe(&model);
-            *hosted.slots.of::<Runs>() = Runs::default();
-            hosted.traces.clear();
-            hosted.model = Some(model);
-            Ok(info)
+            opened(hosted, &named, &resolver, &options, ctx).map_err(|error| Failure::of(&doing, &error, ctx))
         };
         match self.host.submit(ctx.clone(), work) {
             Ok(ticket) => {
@@ -199,6 +191,29 @@ impl Backend {
     }
 }
 
+/// Opens a language model or a convolutional network in place of whatever is open on the model's thread. What is there stays until then.
+fn opened(
+    hosted: &mut Hosted,
+    spec: &str,
+    resolver: &Resolver,
+    options: &OpenOptions,
+    ctx: &RunContext,
+) -> Result<ModelInfo, ProbeError> {
+    ctx.stage("reading the model", 0);
+    let files = resolver.resolve(spec, ctx)?;
+    if golgi_probes::vision::is_vision(&files, ctx) {
+        return super::vision::open(hosted, files, options, ctx);
+    }
+    let model = OpenModel::from_files(files, options, ctx)?;
+    // Asked to stop while the weights were read: the model that was open stays.
+    ctx.check()?;
+    let info = describe(&model);
+    hosted.slots.clear();
+    hosted.traces.clear();
+    hosted.model = Some(model);
+    Ok(info)
+}
+
 /// What was asked for, short enough for a heading.
 fn shown(spec: &str) -> String {
     let name = spec.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(spec);
@@ -221,7 +236,7 @@ pub(super) fn describe(model: &OpenModel) -> ModelInfo {
     let block = |(attn, mlp, norms): &(u64, u64, u64)| BlockParameters { attn: *attn, mlp: *mlp, norms: *norms };
     let sites = network.sites().into_iter().map(|spec| SiteInfo {
         shape: spec.shape_text(&network.dims),
-        about: spec.description(),
+        about: spec.description().into(),
         alias: aliases::hub_path(network.family, &spec.site),
         units: spec.units(&network.dims),
         has_heads: spec.head_axis().is_some(),
@@ -244,10 +259,11 @@ pub(super) fn describe(model: &OpenModel) -> ModelInfo {
         has_logits: network.has_logits(),
         causal: network.causal,
         bytes_on_disk: model.bytes_on_disk(),
+        vision: None,
     }
 }
 
-fn device_name(device: golgi_probes::Device) -> String {
+pub(super) fn device_name(device: golgi_probes::Device) -> String {
     match device {
         golgi_probes::Device::Cpu => "cpu".into(),
         golgi_probes::Device::Cuda(index) => format!("cuda:{index}"),

@@ -47,6 +47,13 @@ impl<T: Send + 'static> Slot<T> {
         self.have = None;
     }
 
+    /// Asks the work under way to stop.
+    pub fn cancel(&self) {
+        if let Some(flight) = &self.flight {
+            flight.ticket.context().cancel();
+        }
+    }
+
     /// Nothing is wanted any more, and nothing is there.
     pub fn abandon(&mut self, jobs: &mut Jobs) {
         self.have = None;

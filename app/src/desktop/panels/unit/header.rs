@@ -29,9 +29,12 @@ impl Header {
     pub fn ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, unit: Option<&Unit>) {
         ui.horizontal_wrapped(|ui| {
             if let Some(unit) = unit {
-                ui.heading(unit.short());
-                let address = unit.to_string();
-                if ui.button(format!("{} {address}", icons::COPY)).on_hover_text("Copies the address").clicked() {
+                let (short, address) = (unit.short(), unit.to_string());
+                ui.heading(&short);
+                // A channel has no shorter name than its address.
+                let copy = if short == address { icons::COPY.to_owned() } else { format!("{} {address}", icons::COPY) };
+                let copy = ui.button(copy).accessible_name(format!("{} {address}", icons::COPY));
+                if copy.on_hover_text("Copies the address").clicked() {
                     ui.copy_text(address);
                 }
                 self.neighbours(ctx, ui, unit);
@@ -41,7 +44,8 @@ impl Header {
         if let Some(problem) = &self.problem {
             ui.colored_label(ctx.palette.warning, problem);
         }
-        if let Some(unit) = unit.filter(|unit| ctx.document().model().is_some_and(|model| model.has_unit(unit))) {
+        let text = ctx.document().model().filter(|model| model.vision.is_none());
+        if let Some(unit) = unit.filter(|unit| text.is_some_and(|model| model.has_unit(unit))) {
             self.changes(ctx, ui, unit);
         }
     }
@@ -64,7 +68,9 @@ impl Header {
     }
 
     fn jump(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui) {
-        let edit = TextEdit::singleline(&mut self.address).hint_text("Go to L5N123, L18H6…").desired_width(170.0);
+        let vision = ctx.document().model.shown().is_some_and(|model| model.vision.is_some());
+        let hint = if vision { "Go to _conv_head:12…" } else { "Go to L5N123, L18H6…" };
+        let edit = TextEdit::singleline(&mut self.address).hint_text(hint).desired_width(170.0);
         let response = ui.add(edit).accessible_name("Go to a unit");
         if response.changed() {
             self.problem = None;
