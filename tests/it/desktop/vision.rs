@@ -174,6 +174,6 @@ fn the_window_arranges_itself_for_a_network_and_every_panel_follows_a_click() {
     until(&mut harness, "what fires there", has("row 3, column 3, the strongest first"));
     // Another site, chosen in Model, ends the selection of the channel and is drawn.
     harness.get_by_label("_conv_stem").click();
-    until(&mut harness, "the maps of the stem", has("32 of 112 × 112"));
+    until(&mut harness, "the maps of the stem", has("32 · 112 × 112"));
     harness.get_by_label("No channel selected");
 }

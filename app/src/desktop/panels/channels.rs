@@ -74,6 +74,7 @@ impl Panel for ChannelsPanel {
         let state = &ctx.session.vision;
         let chosen = model.chosen_site(ctx.selection);
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
             self.sites.ui(ctx, ui, model, chosen);
             self.toolbar(ui, ctx.selection.spot.is_some());
             if let Some(maps) = state.maps.shown() {
@@ -113,7 +114,7 @@ impl Panel for ChannelsPanel {
 impl ChannelsPanel {
     fn toolbar(&mut self, ui: &mut Ui, has_spot: bool) {
         let order = &mut self.wanted.order;
-        let menu = ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(112.0);
+        let menu = ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(104.0);
         let menu = menu.show_ui(ui, |ui| {
             for choice in Order::ALL {
                 ui.selectable_value(order, choice, choice.name()).on_hover_text(choice.about());
@@ -123,7 +124,7 @@ impl ChannelsPanel {
         if *order == Order::Here && !has_spot {
             ui.colored_label(ui.visuals().warn_fg_color, "click a position in Image");
         }
-        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(76.0);
+        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(70.0);
         let field = ui.add(field).accessible_name("Filter channels by number");
         if !self.wanted.is_understood() {
             field.on_hover_text("Write numbers and ranges: 3, 10-20");
@@ -154,7 +155,7 @@ impl ChannelsPanel {
         let (shown, all) = (listing.channels.len(), text::grouped(maps.channels as u64));
         let counted = if shown == maps.channels { all } else { format!("{} of {all}", text::grouped(shown as u64)) };
         let copy = ui.add(Button::new(format!("{} CSV", icons::COPY))).on_hover_text("Copies the listed channels");
-        let size = RichText::new(format!("{counted} of {} × {}", maps.rows, maps.columns)).weak();
+        let size = RichText::new(format!("{counted} · {} × {}", maps.rows, maps.columns)).weak();
         ui.add(Label::new(size).extend()).on_hover_text("Channels and the size of their maps");
         if copy.clicked() {
             let spot = ctx.selection.spot.map(|spot| maps.cell(spot.x, spot.y));
