@@ -124,7 +124,7 @@ impl ChannelsPanel {
         if *order == Order::Here && !has_spot {
             ui.colored_label(ui.visuals().warn_fg_color, "click a position in Image");
         }
-        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(70.0);
+        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 7-9").desired_width(70.0);
         let field = ui.add(field).accessible_name("Filter channels by number");
         if !self.wanted.is_understood() {
             field.on_hover_text("Write numbers and ranges: 3, 10-20");
