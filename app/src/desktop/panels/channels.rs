@@ -21,6 +21,9 @@ use crate::session::loadable::Loadable;
 use crate::session::results::ResultKind;
 use crate::session::text;
 
+/// From this width on the size of the maps can be chosen, in points.
+const WITH_SLIDER: f32 = 640.0;
+
 /// The panel.
 pub struct ChannelsPanel {
     sites: SiteMenu,
@@ -134,6 +137,9 @@ impl ChannelsPanel {
         let hint = "All maps have one scale, so that strong channels stand out. Otherwise each has its own.";
         if ui.add(common).on_hover_text(hint).clicked() {
             self.common = !self.common;
+        }
+        if ui.max_rect().width() < WITH_SLIDER {
+            return;
         }
         ui.spacing_mut().slider_width = 44.0;
         let slider = Slider::new(&mut self.side, 32.0..=160.0).show_value(false);
