@@ -151,14 +151,14 @@ fn a_position_of_the_picture_says_which_channels_fire_there() {
 #[test]
 fn channels_are_sorted_filtered_and_selected() {
     let mut harness = on(&["channels"]);
-    harness.get_by_label("4 of 8 × 8");
+    harness.get_by_label("4 · 8 × 8");
     let place = |harness: &Harness<'_, Stage>, name: &str| harness.get_by_label(name).rect().left();
     assert!(place(&harness, "channel 1, 4.000") < place(&harness, "channel 0, 0"), "the strongest is first");
     harness.get_by_label("Filter channels by number").focus();
     harness.step();
     harness.get_by_label("Filter channels by number").type_text("2-3");
     settle(&mut harness);
-    harness.get_by_label("2 of 4 of 8 × 8");
+    harness.get_by_label("2 of 4 · 8 × 8");
     assert!(harness.query_by_label("channel 1, 4.000").is_none());
     harness.get_by_label("channel 3, 0").click();
     settle(&mut harness);

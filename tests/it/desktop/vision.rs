@@ -1,7 +1,12 @@
 //! The session and the window with the real EfficientNet-Lite0.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable;
+use golgi::desktop::fonts;
+use golgi::desktop::shell::{Workbench, prepare};
 use golgi::session::command::Command;
 use golgi::session::loadable::Loadable;
 use golgi::session::results::ResultKind;
@@ -126,4 +131,49 @@ fn best_pictures_and_a_visualisation_come_while_clicks_are_answered() {
     live.send(Command::CloseModel);
     live.until("closed", |session| matches!(session.vision.seen, Loadable::Empty));
     assert!(live.session.vision.drawing(&head(12)).is_none());
+}
+
+/// Draws frames until `done`.
+fn until(harness: &mut Harness<'_, Workbench>, what: &str, done: impl Fn(&Harness<'_, Workbench>) -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !done(harness) {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(20));
+        harness.run_steps(2);
+    }
+}
+
+#[test]
+fn the_window_arranges_itself_for_a_network_and_every_panel_follows_a_click() {
+    let live = opened();
+    let workbench = Workbench::new(live.session, None);
+    let mut harness = Harness::builder()
+        .with_size([1600.0, 1000.0])
+        .allow_missing_glyphs()
+        .with_context_setup(|ctx| {
+            ctx.set_fonts(fonts::definitions());
+            prepare(ctx);
+        })
+        .build_ui_state(
+            |ui, workbench: &mut Workbench| {
+                workbench.update(&ui.ctx().clone());
+                workbench.ui(ui);
+            },
+            workbench,
+        );
+    let has =
+        |name: &'static str| move |harness: &Harness<'_, Workbench>| harness.query_all_by_label(name).next().is_some();
+    until(&mut harness, "classes", has("Egyptian cat"));
+    harness.get_by_label_contains("efficientnet_lite · 1\u{2009}000 classes");
+    until(&mut harness, "channels", has("channel 112, 6.000"));
+    harness.get_by_label("channel 112, 6.000").click();
+    until(&mut harness, "the channel's page", has("_swish_1:112"));
+    harness.get_by_label("Visualise");
+    harness.get_by_label("Opacity");
+    harness.get_by_label("chelsea.png as the network sees it").click();
+    until(&mut harness, "what fires there", has("row 3, column 3, the strongest first"));
+    // Another site, chosen in Model, ends the selection of the channel and is drawn.
+    harness.get_by_label("_conv_stem").click();
+    until(&mut harness, "the maps of the stem", has("32 · 112 × 112"));
+    harness.get_by_label("No channel selected");
 }

@@ -21,6 +21,9 @@ use crate::session::loadable::Loadable;
 use crate::session::results::ResultKind;
 use crate::session::text;
 
+/// From this width on the size of the maps can be chosen, in points.
+const WITH_SLIDER: f32 = 640.0;
+
 /// The panel.
 pub struct ChannelsPanel {
     sites: SiteMenu,
@@ -74,6 +77,7 @@ impl Panel for ChannelsPanel {
         let state = &ctx.session.vision;
         let chosen = model.chosen_site(ctx.selection);
         ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing.x = 5.0;
             self.sites.ui(ctx, ui, model, chosen);
             self.toolbar(ui, ctx.selection.spot.is_some());
             if let Some(maps) = state.maps.shown() {
@@ -113,7 +117,7 @@ impl Panel for ChannelsPanel {
 impl ChannelsPanel {
     fn toolbar(&mut self, ui: &mut Ui, has_spot: bool) {
         let order = &mut self.wanted.order;
-        let menu = ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(112.0);
+        let menu = ComboBox::from_id_salt("order").selected_text(format!("by {}", order.name())).width(104.0);
         let menu = menu.show_ui(ui, |ui| {
             for choice in Order::ALL {
                 ui.selectable_value(order, choice, choice.name()).on_hover_text(choice.about());
@@ -123,7 +127,7 @@ impl ChannelsPanel {
         if *order == Order::Here && !has_spot {
             ui.colored_label(ui.visuals().warn_fg_color, "click a position in Image");
         }
-        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 10-20").desired_width(76.0);
+        let field = TextEdit::singleline(&mut self.wanted.filter).hint_text("3, 7-9").desired_width(70.0);
         let field = ui.add(field).accessible_name("Filter channels by number");
         if !self.wanted.is_understood() {
             field.on_hover_text("Write numbers and ranges: 3, 10-20");
@@ -133,6 +137,9 @@ impl ChannelsPanel {
         let hint = "All maps have one scale, so that strong channels stand out. Otherwise each has its own.";
         if ui.add(common).on_hover_text(hint).clicked() {
             self.common = !self.common;
+        }
+        if ui.max_rect().width() < WITH_SLIDER {
+            return;
         }
         ui.spacing_mut().slider_width = 44.0;
         let slider = Slider::new(&mut self.side, 32.0..=160.0).show_value(false);
@@ -154,7 +161,7 @@ impl ChannelsPanel {
         let (shown, all) = (listing.channels.len(), text::grouped(maps.channels as u64));
         let counted = if shown == maps.channels { all } else { format!("{} of {all}", text::grouped(shown as u64)) };
         let copy = ui.add(Button::new(format!("{} CSV", icons::COPY))).on_hover_text("Copies the listed channels");
-        let size = RichText::new(format!("{counted} of {} × {}", maps.rows, maps.columns)).weak();
+        let size = RichText::new(format!("{counted} · {} × {}", maps.rows, maps.columns)).weak();
         ui.add(Label::new(size).extend()).on_hover_text("Channels and the size of their maps");
         if copy.clicked() {
             let spot = ctx.selection.spot.map(|spot| maps.cell(spot.x, spot.y));

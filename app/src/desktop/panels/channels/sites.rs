@@ -18,7 +18,7 @@ impl SiteMenu {
     /// Draws the menu; a choice is selected everywhere.
     pub fn ui(&mut self, ctx: &PanelContext<'_>, ui: &mut Ui, model: &ModelInfo, chosen: Option<&Site>) {
         let name = chosen.map_or_else(String::new, Site::to_string);
-        let menu = ComboBox::from_id_salt("site").selected_text(text::shortened(&name, 26)).width(150.0).height(360.0);
+        let menu = ComboBox::from_id_salt("site").selected_text(text::shortened(&name, 22)).width(130.0).height(360.0);
         let menu = menu.close_behavior(PopupCloseBehavior::CloseOnClickOutside);
         let shown = menu.show_ui(ui, |ui| {
             ui.set_min_width(330.0);

@@ -23,6 +23,8 @@ use crate::session::vision::Shelf;
 
 /// Numbers of pictures to choose from.
 const LIMITS: [usize; 5] = [100, 200, 500, 2_000, 10_000];
+/// The smallest frame that is seen, in points.
+const LEAST: f32 = 9.0;
 const GAP: f32 = 6.0;
 const CAPTION: f32 = 15.0;
 
@@ -124,6 +126,9 @@ impl BestGrid {
             Thumbnail::There(texture) => {
                 ui.painter().image(texture.id(), rect, WHOLE, Color32::WHITE);
                 let crop = crop_rect(best.sees, vision.side(), rect);
+                // The field of an early site is but a few pixels: its frame goes around it.
+                let around = ((LEAST - crop.width().max(crop.height())) / 2.0).max(0.0);
+                let crop = crop.expand(around);
                 if crop.width() < rect.width() - 1.0 || crop.height() < rect.height() - 1.0 {
                     picture::frame(&ui.painter_at(rect.expand(1.0)), crop.intersect(rect), ctx.palette.accent);
                 }
@@ -139,13 +144,15 @@ impl BestGrid {
         outline(ui.painter(), rect.expand(1.0), 2.0, Light::of(shown, response.hovered()), ui.visuals());
         let at = pos2(rect.left() + 1.0, rect.bottom() + 2.0);
         let font = TextStyle::Small.resolve(ui.style());
-        ui.painter().text(at, Align2::LEFT_TOP, value, font, ctx.palette.text);
+        ui.painter().text(at, Align2::LEFT_TOP, &value, font, ctx.palette.text);
         if response.clicked() {
             ctx.send(Command::OpenPicture(entry.path.clone()));
         }
         let class = entry.label.and_then(|label| shelf.set.classes().get(label as usize));
         let class = class.map_or(String::new(), |class| format!(", labelled {}", text::visible(class)));
-        response.on_hover_text(format!("{name}{class}\nClick to show it in Image"));
+        let (high, wide) = (best.sees.bottom - best.sees.top, best.sees.right - best.sees.left);
+        let sees = format!("{value} at a position that sees {wide} × {high} pixels");
+        response.on_hover_text(format!("{name}{class}\n{sees}\nClick to show it in Image"));
     }
 }
 
