@@ -85,7 +85,11 @@ fn asked(open: &OpenVision, args: &Args) -> anyhow::Result<Option<Question>> {
     let question = match (&args.unit, &args.class) {
         (Some(unit), _) => Question::unit(open, unit.clone())?,
         (None, Some(class)) => Question::class(open, named(open, class)?)?,
-        (None, None) if open.network.classes() > 0 => return Ok(None),
+        (None, None) if open.network.classes() > 0 => {
+            // What will be asked of each picture fits as one question does.
+            placed(open, Question::class(open, 0)?, args)?;
+            return Ok(None);
+        }
         (None, None) => {
             return Err(failure(format!("{} tells no classes apart; name a unit with --unit", open.name)));
         }
