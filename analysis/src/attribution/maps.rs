@@ -1,10 +1,10 @@
 //! The maps.
 
 use golgi_data::context::RunContext;
-use golgi_data::site::Site;
+use golgi_data::site::{Site, SitePattern};
 use golgi_data::unit::Unit;
 use golgi_probes::vision::{Extent, Network, OpenVision, Rule};
-use golgi_probes::{ProbeError, Tensor};
+use golgi_probes::{GradientTap, ProbeError, Tensor};
 use serde::Serialize;
 use tch::Kind;
 
@@ -16,7 +16,7 @@ use crate::error::VisionError;
 /// Nodes of the first attempt at an integral.
 const NODES: usize = 50;
 /// And of the last.
-const MOST_NODES: usize = 400;
+const MOST_NODES: usize = 200;
 /// Points of the path that are run at once.
 const BATCH: usize = 8;
 /// The sum of integrated gradients may miss the difference of values by this share.
@@ -191,6 +191,17 @@ impl<'a> Explainer<'a> {
         Ok(self.value(&self.network.activation(pixels, self.target)?, pixels)?.0[0])
     }
 
+    /// ∂y/∂x of each image, `[n, 3, height, width]`.
+    fn gradient(&self, pixels: &Tensor) -> Result<Tensor, VisionError> {
+        let (input, site) = (&self.network.nodes[0].site, &self.network.nodes[self.target].site);
+        let mut tap = GradientTap::new(vec![SitePattern::from(input), SitePattern::from(site)]);
+        self.network.forward(pixels, &mut tap, false)?;
+        let size = pixels.size();
+        let map = self.network.as_map(self.target, &tap.activations()[site], (size[2], size[3]))?;
+        let y = map.f_select(1, self.channel)?.f_sum(None::<Kind>)?;
+        Ok(Tensor::f_run_backward(&[y], &[&tap.activations()[input]], false, false)?.remove(0))
+    }
+
     /// What comes back at node `to`, `[n, …]`, by a rule.
     fn back(&self, pixels: &Tensor, to: usize, rule: Rule) -> Result<Tensor, VisionError> {
         let record = self.network.record(pixels, self.target)?;
@@ -202,10 +213,10 @@ impl<'a> Explainer<'a> {
         ctx.check()?;
         let mut completeness = None;
         let (map, signed) = match method {
-            Method::Saliency => strongest(self.back(self.pixels, 0, Rule::Gradient)?)?,
+            Method::Saliency => strongest(self.gradient(self.pixels)?)?,
             Method::Guided => strongest(self.back(self.pixels, 0, Rule::Guided)?)?,
             Method::Deconvnet => strongest(self.back(self.pixels, 0, Rule::Deconvnet)?)?,
-            Method::InputTimesGradient => summed(self.back(self.pixels, 0, Rule::Gradient)?.f_mul(self.pixels)?)?,
+            Method::InputTimesGradient => summed(self.gradient(self.pixels)?.f_mul(self.pixels)?)?,
             Method::Integrated(baseline) => {
                 let (values, complete) = self.integrated(baseline, ctx)?;
                 completeness = Some(complete);
@@ -263,7 +274,7 @@ impl<'a> Explainer<'a> {
                 };
                 let along = column(part.iter().map(|(at, _)| *at as f32).collect())?;
                 let weights = column(part.iter().map(|(_, weight)| *weight as f32).collect())?;
-                let gradients = self.back(&way.f_mul(&along)?.f_add(&from)?, 0, Rule::Gradient)?;
+                let gradients = self.gradient(&way.f_mul(&along)?.f_add(&from)?)?;
                 sum = sum.f_add(&gradients.f_mul(&weights)?.f_sum_dim_intlist(0i64, true, None::<Kind>)?)?;
             }
             let map = sum.f_mul(&way)?;

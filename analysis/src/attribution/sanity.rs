@@ -14,7 +14,7 @@ use super::similarity::{Similarity, pearson};
 use crate::error::VisionError;
 
 /// Nodes of integrals in the comparisons, which need no more.
-const NODES: usize = 16;
+const NODES: usize = 8;
 /// Maps of two questions that correlate more than this are the picture's and not the questions'.
 const INSENSITIVE: f64 = 0.5;
 

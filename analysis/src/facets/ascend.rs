@@ -1,8 +1,9 @@
 //! The ascent from a facet's mean image.
 
 use golgi_data::context::RunContext;
-use golgi_probes::Tensor;
-use golgi_probes::vision::{OpenVision, Output, Rule};
+use golgi_data::site::{Site, SitePattern};
+use golgi_probes::vision::{OpenVision, Output};
+use golgi_probes::{GradientTap, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -81,15 +82,16 @@ impl Ascent<'_> {
         let network = &self.open.network;
         let leaf = shown.f_detach()?.f_set_requires_grad(true)?;
         let pixels = self.open.normalised(&leaf.f_div_scalar(255.0)?)?;
-        let seen = pixels.f_detach()?;
-        let record = network.record(&seen, self.ready.node)?;
-        let value = record.target()?.f_detach()?.f_set_requires_grad(true)?;
+        let (seen, site) = (pixels.f_detach()?, &network.nodes[self.ready.node].site);
+        let input = Site::Module("input".to_owned());
+        let mut tap = GradientTap::new(vec![SitePattern::from(&input), SitePattern::from(site)]);
+        network.forward(&seen, &mut tap, false)?;
+        let value = &tap.activations()[site];
         let is_class = self.ready.node + 1 == network.nodes.len() && network.output == Output::Classes;
         let read = if probability && is_class { value.f_softmax(1, Kind::Float)? } else { value.shallow_clone() };
         let map = self.ready.map(network, &read, &seen)?;
         let raised = self.ready.values(&map)?.f_sum(None::<Kind>)?;
-        let seed = Tensor::f_run_backward(&[raised], &[&value], false, false)?.remove(0);
-        let uphill = network.backward(&record, &seed, 0, Rule::Gradient)?;
+        let uphill = Tensor::f_run_backward(&[raised], &[&tap.activations()[&input]], false, false)?.remove(0);
         let along = pixels.f_mul(&uphill)?.f_sum(None::<Kind>)?;
         Ok(Tensor::f_run_backward(&[along], &[&leaf], false, false)?.remove(0))
     }

@@ -11,6 +11,8 @@ use crate::report::{Fact, Figure, Report, Series, Shown, Table, number};
 const SHOWN: usize = 4;
 /// Their longer side, in pixels.
 const THUMBNAIL: u32 = 96;
+/// An image excites its unit if so many percent of real pictures excite it less.
+const SHARE: f64 = 95.0;
 
 /// Adds what was found to a report of the same units.
 ///
@@ -25,22 +27,13 @@ pub fn append(
     report.summary.push(Fact::new("schedule of the facets", json!(settings.schedule)));
     report.summary.push(Fact::new("pictures that are grouped", json!(settings.top)));
     report.summary.push(Fact::new("size of a facet's image", json!(settings.size)));
+    let all = || found.iter().flat_map(|one| &one.facets);
+    let above = all().filter(|facet| facet.percentile >= SHARE).count();
+    let label = format!("facets whose image is above the {SHARE}th percentile of real pictures");
+    report.summary.push(Fact::new(label, format!("{above} of {}", all().count())));
+    report.tables.push(structure(found));
     for one in found {
         let unit = &one.unit;
-        let above = one.facets.iter().filter(|facet| facet.percentile >= 95.0).count();
-        let text = format!("{above} of {}", one.facets.len());
-        report.summary.push(Fact::new(format!("{unit}: facets above the 95th percentile of real pictures"), text));
-        let structure =
-            "the share of the codes' variance between facets; the control groups by codes whose columns are shuffled";
-        report.summary.push(Fact::new(format!("{unit}: structure of the facets"), json!(one.explained)).by(structure));
-        report
-            .controls
-            .push(Fact::new(format!("{unit}: structure with shuffled codes"), json!(one.explained_shuffled)));
-        if let Some([own, shuffled]) = one.purity {
-            let what = "the share of pictures with the commonest label of their facet";
-            report.summary.push(Fact::new(format!("{unit}: purity of labels"), json!(own)).by(what));
-            report.controls.push(Fact::new(format!("{unit}: purity with shuffled codes"), json!(shuffled)));
-        }
         report.tables.push(table(one));
         report.tables.push(Table {
             name: format!("{unit}: agreement of five seeds"),
@@ -54,6 +47,26 @@ pub fn append(
         report.figures.push(map(one));
     }
     Ok(())
+}
+
+/// How much of the codes' variance lies between facets, and how pure they are; beside the same for codes whose columns are shuffled.
+fn structure(found: &[Facets]) -> Table {
+    let columns = [
+        "unit",
+        "variance between facets",
+        "shuffled codes",
+        "pictures with their facet's commonest label",
+        "shuffled codes",
+    ];
+    let row = |one: &Facets| {
+        let purity = |at: usize| one.purity.map_or(Value::Null, |pair| json!(pair[at]));
+        vec![json!(one.unit.to_string()), json!(one.explained), json!(one.explained_shuffled), purity(0), purity(1)]
+    };
+    Table {
+        name: "structure of the facets".to_owned(),
+        columns: columns.map(str::to_owned).to_vec(),
+        rows: found.iter().map(row).collect(),
+    }
 }
 
 fn table(one: &Facets) -> Table {

@@ -117,7 +117,7 @@ fn planted_facets_are_found_and_raise_their_unit() {
 
     let mut report = crate::report::Report::new("visualise", "planted", crate::Provenance::default());
     append(&mut report, &[found], &set, &settings()).unwrap();
-    assert_eq!((report.tables.len(), report.figures.len()), (2, 4));
+    assert_eq!((report.tables.len(), report.figures.len()), (3, 4));
 }
 
 #[test]
