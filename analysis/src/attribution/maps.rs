@@ -16,7 +16,7 @@ use crate::error::VisionError;
 /// Nodes of the first attempt at an integral.
 const NODES: usize = 50;
 /// And of the last.
-const MOST_NODES: usize = 200;
+const MOST_NODES: usize = 400;
 /// Points of the path that are run at once.
 const BATCH: usize = 8;
 /// The sum of integrated gradients may miss the difference of values by this share.

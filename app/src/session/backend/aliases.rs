@@ -111,6 +111,27 @@ const GPT_NEOX: Names = Names {
     logits: "embed_out",
 };
 
+const CLIP_TEXT: Names = Names {
+    embed: "text_model.embeddings.token_embedding",
+    positions: "text_model.embeddings.position_embedding",
+    block: "text_model.encoder.layers.{}",
+    points: &[
+        (P::Ln1Normalized, "layer_norm1"),
+        (P::Q, "self_attn.q_proj"),
+        (P::K, "self_attn.k_proj"),
+        (P::V, "self_attn.v_proj"),
+        (P::Z, "self_attn.out_proj (input)"),
+        (P::AttnOut, "self_attn"),
+        (P::Ln2Normalized, "layer_norm2"),
+        (P::MlpPre, "mlp.fc1"),
+        (P::MlpPost, "mlp.activation_fn"),
+        (P::MlpOut, "mlp"),
+        (P::ResidPost, ""),
+    ],
+    final_norm: "text_model.final_layer_norm",
+    logits: "",
+};
+
 const OPT: Names = Names {
     embed: "model.decoder.embed_tokens",
     positions: "model.decoder.embed_positions",
@@ -161,6 +182,7 @@ fn names(family: &str) -> Option<&'static Names> {
         "gpt2" => &GPT2,
         "gpt_neox" => &GPT_NEOX,
         "opt" => &OPT,
+        "clip_text" => &CLIP_TEXT,
         "bert" => &BERT,
         _ => return None,
     })
